@@ -1,0 +1,119 @@
+"""`imuge immunize`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imuge_cli.cli import options, pictures
+from imuge_cli.cli.batch import Outcome, run_batch, worst
+from imuge_cli.cli.console import Console, configure
+from imuge_cli.cli.planning import Plan, Request, Wanted, plan, write_page
+from imuge_cli.errors import OutputError
+
+if TYPE_CHECKING:
+    from imuge_cli.api import Imuge
+
+LOSSY = "jpeg"
+
+
+def immunize(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs; '-' is stdin.")
+    ],
+    output: options.OutputOption = None,
+    format: options.FormatOption = None,
+    recursive: options.RecursiveOption = False,
+    force: options.ForceOption = False,
+    skip_existing: options.SkipExistingOption = False,
+    jobs: options.JobsOption = 1,
+    key_file: options.KeyFileOption = None,
+    model: options.ModelOption = "lattice",
+    strength: options.StrengthOption = options.Strength.balanced,
+    device: options.DeviceOption = options.Device.auto,
+    weights: options.WeightsOption = None,
+    report: options.ReportOption = None,
+    json: options.JsonOption = False,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
+) -> None:
+    """Immunize pictures: writes <stem>.immunized.bmp beside each input.
+
+    The change is invisible. Keep the key file, if you use one: without it nothing can be verified.
+    """
+    console = configure(quiet=quiet, verbose=verbose)
+    wanted = Wanted("immunized", format=format.value if format else None)
+    request = Request(inputs, output, recursive, force, skip_existing, report, json)
+    plans = plan(request, wanted, console)
+    if not plans:
+        return
+    settings = options.EngineSettings(key_file, model, strength.value, device.value, weights)
+    engine = options.make_engine(settings)
+
+    def work(task: Plan) -> Outcome:
+        return _immunize(engine, task, device.value, force, report is not None, console)
+
+    outcomes = run_batch(
+        "immunize",
+        plans,
+        work,
+        console=console,
+        json=json,
+        data_on_stdout=any(task.picture == pictures.STDIO for task in plans),
+        jobs=jobs,
+    )
+    write_page(outcomes, report, console, title="imuge: immunized pictures", force=force)
+    raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
+
+
+def _immunize(
+    engine: Imuge, task: Plan, device: str, force: bool, thumbnails: bool, console: Console
+) -> Outcome:
+    from imuge_cli.reporting import immunize_report
+    from imuge_cli.reporting.html import Thumbnail, decibel, figure
+
+    source = pictures.read(task.source)
+    result = engine.immunize(source)
+    assert task.picture is not None  # a plan without it is left out
+    warnings = list(
+        pictures.write(result.picture, task.picture, console=console, format=task.format, force=force)
+    )
+    if task.format == LOSSY:
+        warnings.append(_verify_lossy(engine, task))
+    for warning in warnings:
+        console.once(warning, label="warning")
+    report = immunize_report(
+        result,
+        file=task.name,
+        requested_device=device,
+        outputs=task.outputs(),
+        warnings=tuple(warnings),
+    )
+    assert report.immunization is not None and report.device is not None and report.key is not None
+    if report.key.kind == "published":
+        console.once(f"key: {report.key.meaning}")
+    console.once(f"running on {report.device.used} ({report.device.why})")
+    text = (
+        f"{task.name} -> {task.picture}  PSNR {decibel(report.immunization.psnr)}, "
+        f"SSIM {figure(report.immunization.ssim)}"
+    )
+    shown: tuple[Thumbnail, ...] = ()
+    if thumbnails:
+        shown = (
+            Thumbnail.of("original", source.as_uint8()),
+            Thumbnail.of("immunized", result.picture.as_uint8()),
+        )
+    return Outcome(report, text, shown)
+
+
+def _verify_lossy(engine: Imuge, task: Plan) -> str:
+    """Reads a lossy file back and verifies it. Returns the warning that goes with such files."""
+    if task.picture is None or task.picture == pictures.STDIO:
+        return "JPEG changes pixels: what went to stdout was not verified"
+    verdict = engine.verify(pictures.read(task.picture)).verdict
+    if verdict != "intact":
+        raise OutputError(
+            f"{task.picture}: was written, but verifies as '{verdict}': JPEG took too much; use --format png"
+        )
+    return "JPEG changes pixels: the files were verified after writing, but exact recovery needs --format png"

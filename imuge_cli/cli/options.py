@@ -1,0 +1,202 @@
+"""Options that several commands share, and the one place where the engine is made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from imuge_cli.api import Imuge
+
+
+class Strength(str, Enum):
+    """How strong the immunization is, against how visible."""
+
+    subtle = "subtle"
+    balanced = "balanced"
+    strong = "strong"
+
+
+class Device(str, Enum):
+    """Where the networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Format(str, Enum):
+    """What pictures are written as."""
+
+    bmp = "bmp"
+    png = "png"
+    tiff = "tiff"
+    webp = "webp"
+    jpeg = "jpeg"
+
+
+_ENGINE, _FILES, _TELLING = "Key, model and device", "Files", "What is told"
+
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file",
+        envvar="IMUGE_KEY_FILE",
+        help="Secret made by 'imuge keygen'. Without one the published key is used: "
+        "anybody can verify, and forge.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option("--model", envvar="IMUGE_MODEL", help="Family of networks.", rich_help_panel=_ENGINE),
+]
+StrengthOption = Annotated[
+    Strength,
+    typer.Option(
+        "--strength",
+        envvar="IMUGE_STRENGTH",
+        help="Robustness against visibility.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+DeviceOption = Annotated[
+    Device,
+    typer.Option(
+        "--device",
+        envvar="IMUGE_DEVICE",
+        help="auto says what it took; cuda never falls back to the CPU in silence.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        help="Folder with a manifest.json, or one safetensors file. "
+        "Else IMUGE_WEIGHTS, else the bundled ones.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File ('-' is stdout), or folder: the inputs' tree is kept below it. "
+        "Default: beside each input.",
+        rich_help_panel=_FILES,
+    ),
+]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        envvar="IMUGE_FORMAT",
+        help="Format of pictures written. Default: from the output's name, else bmp. png keeps metadata too.",
+        rich_help_panel=_FILES,
+    ),
+]
+RecursiveOption = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Go into folders' subfolders.", rich_help_panel=_FILES)
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=_FILES)
+]
+SkipExistingOption = Annotated[
+    bool,
+    typer.Option(
+        "--skip-existing", help="Leave out inputs whose outputs exist already.", rich_help_panel=_FILES
+    ),
+]
+MaskOutOption = Annotated[
+    bool,
+    typer.Option(
+        "--mask-out", help="Write <stem>.mask.png: 255 = tampered, 0 = genuine.", rich_help_panel=_FILES
+    ),
+]
+HeatmapOutOption = Annotated[
+    bool,
+    typer.Option(
+        "--heatmap-out",
+        help="Write <stem>.heatmap.png: the probability of tampering over the suspect.",
+        rich_help_panel=_FILES,
+    ),
+]
+JobsOption = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        envvar="IMUGE_JOBS",
+        min=1,
+        max=64,
+        help="Files worked on at a time.",
+        rich_help_panel=_FILES,
+    ),
+]
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        help="The pristine original of a single suspect: adds PSNR, SSIM and L-PSNR.",
+        rich_help_panel=_TELLING,
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", help="Write one self-contained HTML page.", rich_help_panel=_TELLING),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object per file on stdout (JSON Lines).", rich_help_panel=_TELLING),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="No notes or warnings, only results and errors.", rich_help_panel=_TELLING
+    ),
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="More details; tracebacks.", rich_help_panel=_TELLING)
+]
+ExitZeroOption = Annotated[
+    bool,
+    typer.Option(
+        "--exit-zero",
+        help="Exit code 0 whatever the verdict (errors stay 2): for pipelines.",
+        rich_help_panel=_TELLING,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What decides which engine is made."""
+
+    key_file: Path | None = None
+    model: str = "lattice"
+    strength: str = "balanced"
+    device: str = "auto"
+    weights: Path | None = None
+
+
+def make_engine(settings: EngineSettings) -> Imuge:
+    """The library's engine. Raises SecretError, WeightsError, DeviceError, UsageError."""
+    from imuge_cli.keys import load_secret
+
+    key = load_secret(
+        settings.key_file
+    )  # first: a wrong path should not take the time that torch needs to load
+    from imuge_cli.api import Imuge
+
+    return Imuge(
+        key=key,
+        model=settings.model,
+        strength=settings.strength,
+        device=settings.device,
+        weights=settings.weights,
+    )

@@ -1,0 +1,148 @@
+"""`imuge recover`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imuge_cli.cli import options, pictures
+from imuge_cli.cli.batch import Outcome, run_batch, worst
+from imuge_cli.cli.console import Console, configure
+from imuge_cli.cli.planning import Plan, Request, Wanted, plan, single_only, write_page
+from imuge_cli.cli.suspects import Telling, describe, figures_against, thumbnails_of, write_findings
+from imuge_cli.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from imuge_cli.api import Imuge
+    from imuge_cli.image.picture import Picture
+
+
+def recover(
+    suspects: Annotated[
+        list[str], typer.Argument(metavar="SUSPECT", help="Files, folders, globs; '-' is stdin.")
+    ],
+    output: options.OutputOption = None,
+    format: options.FormatOption = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option("--mask", help="A person's mask for a single suspect (white = tampered), used instead."),
+    ] = None,
+    restore_canvas: Annotated[
+        bool,
+        typer.Option("--restore-canvas", help="Give a cropped or resized suspect its original frame back."),
+    ] = False,
+    mask_out: options.MaskOutOption = False,
+    heatmap_out: options.HeatmapOutOption = False,
+    recursive: options.RecursiveOption = False,
+    force: options.ForceOption = False,
+    skip_existing: options.SkipExistingOption = False,
+    jobs: options.JobsOption = 1,
+    key_file: options.KeyFileOption = None,
+    model: options.ModelOption = "lattice",
+    device: options.DeviceOption = options.Device.auto,
+    weights: options.WeightsOption = None,
+    reference: options.ReferenceOption = None,
+    report: options.ReportOption = None,
+    json: options.JsonOption = False,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
+) -> None:
+    """Give tampered pictures their content back: writes <stem>.recovered.bmp beside each suspect.
+
+    An intact picture is written as it is. Where there is nothing to recover from, nothing is written.
+    """
+    console = configure(quiet=quiet, verbose=verbose)
+    wanted = Wanted("recovered", format=format.value if format else None, mask=mask_out, heatmap=heatmap_out)
+    request = Request(
+        suspects, output, recursive, force, skip_existing, report, json, extra_inputs=(reference, mask)
+    )
+    plans = plan(request, wanted, console)
+    single_only(plans, "--reference", reference)
+    single_only(plans, "--mask", mask)
+    if not plans:
+        return
+    telling = Telling(device.value, reference, report is not None, force)
+    given = _read_mask(mask)
+    engine = options.make_engine(
+        options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
+    )
+    outcomes = run_batch(
+        "recover",
+        plans,
+        lambda task: _recover(engine, task, given, restore_canvas, telling, console),
+        console=console,
+        json=json,
+        data_on_stdout=any(task.picture == pictures.STDIO for task in plans),
+        jobs=jobs,
+    )
+    write_page(outcomes, report, console, title="imuge: recovered pictures", force=force)
+    raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
+
+
+def _read_mask(path: Path | None) -> NDArray[np.bool_] | None:
+    from imuge_cli.image.read import read_mask
+
+    return None if path is None else read_mask(path)
+
+
+def _recover(
+    engine: Imuge,
+    task: Plan,
+    given: NDArray[np.bool_] | None,
+    restore_canvas: bool,
+    telling: Telling,
+    console: Console,
+) -> Outcome:
+    from imuge_cli.reporting import recover_report
+    from imuge_cli.reporting.html import Thumbnail, percent
+
+    suspect = pictures.read(task.source)
+    _require_size(given, suspect)
+    result = engine.recover(suspect, mask=given, restore_canvas=restore_canvas)
+    verification = result.verification
+    figures = figures_against(telling.reference, result.picture, result.mask)
+    warnings: tuple[str, ...] = ()
+    if task.picture is not None:
+        warnings = pictures.write(
+            result.picture, task.picture, console=console, format=task.format, force=telling.force
+        )
+    used = given if given is not None else verification.mask
+    write_findings(task, suspect, verification.probability, used, console=console, force=telling.force)
+    for warning in warnings:
+        console.once(warning, label="warning")
+    report = recover_report(
+        result,
+        file=task.name,
+        requested_device=telling.device,
+        reference=figures,
+        outputs=task.outputs(),
+        warnings=warnings,
+    )
+    assert report.recovery is not None
+    share = report.recovery.restored_share
+    done = (
+        f"restored {percent(share)} of the pixels"
+        if report.recovery.changed
+        else "nothing to restore, unchanged"
+    )
+    if task.picture is not None:
+        done += f" -> {task.picture}"
+    shown: tuple[Thumbnail, ...] = ()
+    if telling.thumbnails:
+        shown = thumbnails_of(suspect, verification.probability, used)
+        shown = (*shown, Thumbnail.of("recovered", result.picture.as_uint8()))
+    return Outcome(report, f"{describe(report, console)}\n  {done}", shown)
+
+
+def _require_size(given: NDArray[np.bool_] | None, suspect: Picture) -> None:
+    if given is not None and given.shape != (suspect.height, suspect.width):
+        raise InputError(
+            f"the mask is {given.shape[1]} x {given.shape[0]}, "
+            f"the suspect {suspect.width} x {suspect.height}; "
+            "draw the mask on the suspect itself"
+        )

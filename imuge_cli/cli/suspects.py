@@ -1,0 +1,109 @@
+"""What verify and recover share: comparing with an original, writing masks, telling the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imuge_cli.cli import pictures
+from imuge_cli.cli.console import Console
+from imuge_cli.cli.planning import Plan
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from imuge_cli.image.picture import Picture
+    from imuge_cli.reporting import ReferenceFigures, Report
+    from imuge_cli.reporting.html import Thumbnail
+
+_REGIONS_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How results are told. device: as requested. thumbnails: for the HTML page."""
+
+    device: str
+    reference: Path | None
+    thumbnails: bool
+    force: bool
+
+
+def figures_against(
+    reference: Path | None, picture: Picture, mask: NDArray[np.bool_]
+) -> ReferenceFigures | None:
+    """Figures of a picture against the original file; None where none was named."""
+    if reference is None:
+        return None
+    from imuge_cli.reporting import compare
+
+    return compare(pictures.read(reference).as_uint8(), picture.as_uint8(), mask, file=str(reference))
+
+
+def write_findings(
+    task: Plan,
+    suspect: Picture,
+    probability: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    *,
+    console: Console,
+    force: bool,
+) -> None:
+    """Write the mask and the heat-map that the plan names."""
+    if task.mask is not None:
+        from imuge_cli.image.write import write_mask
+
+        write_mask(mask, task.mask, force=force)
+    if task.heatmap is not None:
+        from imuge_cli.reporting.overlay import heatmap
+
+        overlay = heatmap(suspect.as_uint8(), probability, mask)
+        pictures.write_pixels(overlay, task.heatmap, console=console, force=force)
+
+
+def thumbnails_of(
+    suspect: Picture, probability: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> tuple[Thumbnail, ...]:
+    """Suspect, mask and heat-map for the HTML page."""
+    from imuge_cli.reporting.html import Thumbnail
+    from imuge_cli.reporting.overlay import heatmap
+
+    pixels = suspect.as_uint8()
+    return (
+        Thumbnail.of("suspect", pixels),
+        Thumbnail.of("mask", mask),
+        Thumbnail.of("probability", heatmap(pixels, probability, mask)),
+    )
+
+
+def describe(report: Report, console: Console) -> str:
+    """The verdict for people, in one line and some indented ones."""
+    from imuge_cli.reporting.html import figure, percent, reference_text
+
+    found = report.verification
+    assert found is not None and report.device is not None and report.key is not None
+    console.once(f"running on {report.device.used} ({report.device.why})")
+    if found.verdict == "not-found":
+        return f"{report.file}: not-found: never immunized, another key, or damaged beyond reading"
+    if report.key.kind == "published":
+        console.once(f"key: {report.key.meaning}")
+    if found.verdict != "tampered":
+        lines = [f"{report.file}: {found.verdict} (confidence {figure(found.confidence)})"]
+    else:
+        number = len(found.regions)
+        lines = [
+            f"{report.file}: tampered, {percent(found.tampered_share)} of the pixels in {number} "
+            f"{'region' if number == 1 else 'regions'} (confidence {figure(found.confidence)})"
+        ]
+    lines += [
+        f"  rows {region.box.top}-{region.box.bottom - 1}, columns {region.box.left}-{region.box.right - 1}: "
+        f"{region.pixels} pixels, confidence {figure(region.confidence)}"
+        for region in found.regions[:_REGIONS_TOLD]
+    ]
+    if len(found.regions) > _REGIONS_TOLD:
+        lines.append(f"  and {len(found.regions) - _REGIONS_TOLD} smaller regions (all with --json)")
+    if report.reference is not None:
+        lines.append(f"  against {report.reference.file}: {reference_text(report)}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Pictures at the edges: reading, writing, naming, and the size the lattice works at."""

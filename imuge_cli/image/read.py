@@ -1,0 +1,119 @@
+"""Reading: any file a person may hand over -> Picture, or one line that says what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from imuge_cli.errors import InputError
+from imuge_cli.image import png
+from imuge_cli.image.convert import decode
+from imuge_cli.image.picture import Picture
+from imuge_cli.image.quiet import quiet_pillow
+from imuge_cli.image.sniff import HEAD, READABLE, decodable, sniff
+
+MAX_PIXELS = 200_000_000
+Source: TypeAlias = str | os.PathLike[str] | BinaryIO
+
+
+def read_picture(source: Source, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode a file or a binary stream (read to its end).
+
+    Returns an upright picture with its metadata. A header that announces more than `max_pixels` is
+    refused before anything is decoded. Raises InputError, one line, for everything that can go wrong.
+    """
+    name = _name(source)
+    data, kind = _fetch(source, name)
+    with quiet_pillow():
+        try:
+            return _read(data, kind, name, max_pixels)
+        except InputError:
+            raise
+        except MemoryError:
+            raise InputError(f"{name}: not enough memory to decode it; make it smaller first") from None
+        # Decoders raise nearly anything on damaged data (struct.error, SyntaxError, KeyError, ...): each
+        # of them means the same to whoever handed us the file.
+        except Exception as error:
+            raise InputError(
+                f"{name}: the {kind} data is damaged or unusual ({_reason(error)}); "
+                "get an intact copy, or save it as PNG with another program"
+            ) from error
+
+
+def read_mask(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.bool_]:
+    """A picture file as mask: H x W bool, True (tampered) where any channel is at least half bright."""
+    picture = read_picture(source, max_pixels=max_pixels)
+    return np.asarray((picture.as_uint8() >= 128).any(axis=2))
+
+
+def _read(data: bytes, kind: str, name: str, max_pixels: int) -> Picture:
+    with Image.open(BytesIO(data), formats=[kind]) as image:
+        width, height = image.size
+        if width * height > max_pixels:
+            raise InputError(
+                f"{name}: {width} x {height} pixels are more than the limit of {max_pixels:,}; "
+                "scale the picture down first"
+            )
+        # A JPEG of several pictures (MPO: depth map, preview) has one main picture, its first.
+        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        if frames > 1:
+            raise InputError(
+                f"{name}: holds {frames} frames or pages, imuge works on single pictures; "
+                "save one of them as PNG"
+            )
+        if kind == "PNG":
+            png.check_chunks(data)
+        return replace(decode(image, data), source_format=kind.lower())
+
+
+def _reason(error: Exception) -> str:
+    """One line of what a decoder said; Pillow's word for an unusable header names only an address."""
+    if isinstance(error, UnidentifiedImageError):
+        return "unusable header"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _fetch(source: Source, name: str) -> tuple[bytes, str]:
+    """All bytes of the source and its format; what is no picture is refused before it is read whole."""
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            with open(source, "rb") as stream:
+                return _fetch_stream(stream, name)
+        return _fetch_stream(source, name)
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file; check the name") from None
+    except IsADirectoryError:
+        raise InputError(
+            f"{name}: a folder without pictures of its own; name a file, or use -r to search its subfolders"
+        ) from None
+    except PermissionError:
+        raise InputError(f"{name}: no permission to read it; check the file's rights") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the file") from error
+
+
+def _fetch_stream(stream: BinaryIO, name: str) -> tuple[bytes, str]:
+    head = stream.read(HEAD)
+    if not head:
+        raise InputError(f"{name}: the file is empty; get an intact copy")
+    kind = sniff(head)
+    if kind is None:
+        raise InputError(f"{name}: not a picture imuge can read; use {READABLE}")
+    if not decodable(kind):
+        hint = "install imuge[heif]" if kind == "HEIF" else f"install a Pillow that reads {kind}"
+        raise InputError(f"{name}: {kind} cannot be decoded here; {hint} or save it as PNG")
+    return head + stream.read(), kind
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return str(Path(source))
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) and name != "<stdin>" else "standard input"

@@ -1,0 +1,52 @@
+"""Quantization index modulation: symbols into slot coefficients and back (Chen & Wornell 2001)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from imuge_cli.lattice.transform import analyse, luma, synthesise
+
+# Symbols in [-1, 1] use this share of the lattice cell; the rest is a guard band between neighbouring cells.
+RHO = 0.8
+
+
+def wrap(phase: Tensor) -> Tensor:
+    """Phases in cells brought into [-0.5, 0.5)."""
+    return phase - torch.floor(phase + 0.5)
+
+
+def embed(rgb: Tensor, phases: Tensor, step: Tensor, *, rounds: int = 6) -> Tensor:
+    """Move every slot coefficient to the nearest value of the wanted phase.
+
+    rgb: N x 3 x H x W, grey levels in [0, 255]. phases: N x 14 x H//8 x W//8 in cells, dither included.
+    step: broadcastable to phases, grey levels. Returns the immunized picture, N x 3 x H x W, not yet rounded.
+    The same residual goes to R, G and B, so chroma stays as it was. Where pixels near 0 and 255 clip, the picture
+    is projected in turn onto the range and onto the lattice; DC is free to give way.
+    """
+    height, width = rgb.shape[-2:]
+    coefficients = analyse(luma(rgb))
+    target = (torch.round(coefficients / step - phases) + phases) * step
+    residual = synthesise(target - coefficients, height, width)
+    for _ in range(rounds):
+        clipped = (rgb + residual).clamp(0, 255)
+        error = target - analyse(luma(clipped))
+        if float(error.abs().max()) < 0.25:
+            break
+        residual = residual + synthesise(error, height, width)
+    return (rgb + residual).clamp(0, 255)
+
+
+def extract(plane: Tensor, dither: Tensor, step: Tensor) -> Tensor:
+    """Received phases of luma N x 1 x H x W (grey levels), dither removed: N x 14 x h x w in cells, [-0.5, 0.5)."""
+    return wrap(analyse(plane) / step - dither)
+
+
+def symbol_to_phase(symbols: Tensor) -> Tensor:
+    """Symbols in [-1, 1] to phases in cells."""
+    return symbols * (RHO / 2)
+
+
+def phase_to_symbol(phases: Tensor) -> Tensor:
+    """Phases in [-0.5, 0.5) to noisy symbols in [-1/RHO, 1/RHO)."""
+    return phases * (2 / RHO)

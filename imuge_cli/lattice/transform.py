@@ -1,0 +1,51 @@
+"""The 8 x 8 block DCT and the slots of it that carry symbols."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+BLOCK = 8
+# The lowest alternating coefficients (row frequency, column frequency) of a luma block, by falling robustness.
+SLOTS: tuple[tuple[int, int], ...] = (
+    (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1),
+    (2, 2), (0, 3), (3, 0), (1, 3), (3, 1), (2, 3), (3, 2),
+)  # fmt: skip
+LUMA = (0.299, 0.587, 0.114)
+
+
+@lru_cache(maxsize=16)
+def dct_matrix(size: int) -> Tensor:
+    """The orthonormal DCT-II matrix, size x size, float64: row k holds the basis function of frequency k."""
+    k = torch.arange(size, dtype=torch.float64)[:, None]
+    x = torch.arange(size, dtype=torch.float64)[None]
+    matrix = torch.cos(torch.pi * (2 * x + 1) * k / (2 * size)) * (2 / size) ** 0.5
+    matrix[0] /= 2**0.5
+    return matrix
+
+
+@lru_cache(maxsize=8)
+def slot_basis(device: torch.device) -> Tensor:
+    """The basis pictures of the slots: 14 x 1 x 8 x 8, float32."""
+    d = dct_matrix(BLOCK)
+    return torch.stack([torch.outer(d[u], d[v]) for u, v in SLOTS])[:, None].float().to(device)
+
+
+def luma(rgb: Tensor) -> Tensor:
+    """Luma of N x 3 x H x W RGB (any range): N x 1 x H x W, weights of ITU-R BT.601."""
+    r, g, b = LUMA
+    return r * rgb[:, 0:1] + g * rgb[:, 1:2] + b * rgb[:, 2:3]
+
+
+def analyse(plane: Tensor) -> Tensor:
+    """Slot coefficients of luma N x 1 x H x W (grey levels): N x 14 x H//8 x W//8; a partial block is left out."""
+    return functional.conv2d(plane, slot_basis(plane.device), stride=BLOCK)
+
+
+def synthesise(coefficients: Tensor, height: int, width: int) -> Tensor:
+    """The luma N x 1 x height x width that slot coefficients N x 14 x h x w stand for; zero in partial blocks."""
+    plane = functional.conv_transpose2d(coefficients, slot_basis(coefficients.device), stride=BLOCK)
+    return functional.pad(plane, (0, width - plane.shape[-1], 0, height - plane.shape[-2]))

@@ -1,0 +1,42 @@
+"""The tampered regions of a mask, with their boxes and how sure the verifier is of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected part of the mask: rows top..bottom-1, columns left..right-1, `pixels` of them in the mask.
+
+    confidence: mean probability of tampering over those pixels, 0..1.
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+    pixels: int
+    confidence: float
+
+
+def regions(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> list[Region]:
+    """8-connected regions of an H x W bool mask, largest first (then from top to bottom, left to right).
+
+    `probability`: H x W in 0..1. Raises ValueError where the two differ in shape.
+    """
+    if mask.shape != probability.shape or mask.ndim != 2:
+        raise ValueError(f"mask {mask.shape} and probability {probability.shape} must be H x W of one size")
+    count, labels, stats, _centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    sums = np.bincount(labels.ravel(), weights=probability.ravel(), minlength=count)
+    found = [_region(stats[label], float(sums[label])) for label in range(1, count)]
+    return sorted(found, key=lambda region: (-region.pixels, region.top, region.left))
+
+
+def _region(stats: NDArray[np.int32], probability_sum: float) -> Region:
+    left, top, width, height, pixels = (int(value) for value in stats)
+    return Region(top, left, top + height, left + width, pixels, probability_sum / pixels)

@@ -1,0 +1,77 @@
+"""Keyed orthonormal mixing: every symbol carries a little of every coefficient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imuge_cli.keys import Secret, keyed_permutation, keyed_signs
+
+
+def fast_length(minimum: int) -> int:
+    """The smallest 2^a 3^b 5^c that is at least `minimum`: Fourier transforms of such lengths are fast."""
+    best = 1 << (minimum - 1).bit_length()
+    five = 1
+    while five < best:
+        three = five
+        while three < best:
+            length = three
+            while length < minimum:
+                length *= 2
+            best = min(best, length)
+            three *= 3
+        five *= 5
+    return best
+
+
+def hartley(values: Tensor) -> Tensor:
+    """Orthonormal discrete Hartley transform over the last axis; its own inverse."""
+    spectrum = torch.fft.fft(values, norm="ortho")
+    return spectrum.real - spectrum.imag
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """A = (rows) (Hartley) (signs) (permutation): from `inputs` coefficients to `outputs` symbols.
+
+    A has orthonormal rows where outputs <= inputs, orthonormal columns where all rows are kept, and a part of
+    an orthonormal matrix's rows and columns in general.
+    """
+
+    inputs: int
+    outputs: int
+    length: int
+    positions: Tensor
+    signs: Tensor
+    rows: Tensor
+
+    def forward(self, values: Tensor) -> Tensor:
+        """N x inputs to N x outputs."""
+        padded = values.new_zeros(values.shape[0], self.length)
+        padded[:, self.positions] = values * self.signs
+        return hartley(padded)[:, self.rows]
+
+    def transposed(self, symbols: Tensor) -> Tensor:
+        """N x outputs to N x inputs: the adjoint of `forward`."""
+        padded = symbols.new_zeros(symbols.shape[0], self.length)
+        padded[:, self.rows] = symbols
+        return hartley(padded)[:, self.positions] * self.signs
+
+
+def make_mixing(secret: Secret, inputs: int, outputs: int, device: torch.device) -> Mixing:
+    """The mixing under a secret. Format version 1: it depends on the secret and the two counts alone."""
+    length = fast_length(max(inputs, outputs))
+    name = f"payload mixing {inputs} {outputs}"
+    positions = keyed_permutation(secret.subkey(name + " positions"), length)[:inputs]
+    rows = keyed_permutation(secret.subkey(name + " rows"), length)[:outputs]
+    signs = keyed_signs(secret.subkey(name + " signs"), inputs)
+    return Mixing(
+        inputs=inputs,
+        outputs=outputs,
+        length=length,
+        positions=torch.from_numpy(positions).to(device),
+        signs=torch.from_numpy(signs).to(device),
+        rows=torch.from_numpy(rows).to(device),
+    )

@@ -1,0 +1,176 @@
+"""What the symbols describe: the low frequencies of 64 x 64 blocks of luma and chroma.
+
+The sender's constants (which coefficients, centre, scale) are part of the format. The receiver's ideas of how
+large a coefficient is and how well the suspect's own pixels tell it may be learned and may change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.lattice.transform import BLOCK, LUMA, dct_matrix
+
+SOURCE_BLOCK = 64
+COEFFICIENT_COUNTS = (480, 144, 144)
+COEFFICIENTS = sum(COEFFICIENT_COUNTS)
+# Model of a coefficient's variance, c * (1 + r) ** -p with r the radial frequency, fitted to photographs.
+_SPECTRUM = ((2.6e6, 2.44), (4.3e5, 3.0), (4.3e5, 3.0))
+# The sender divides by the standard deviation to this power: what is large gets more of the channel.
+FLATTENING = 0.35
+
+
+@dataclass(frozen=True)
+class SourceGrid:
+    """The grid of source blocks a working picture is described on: rows x columns blocks of 64 x 64 pixels."""
+
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, height: int, width: int) -> SourceGrid:
+        """The grid nearest to a working picture of height x width pixels."""
+        return cls(max(1, (height + 32) // SOURCE_BLOCK), max(1, (width + 32) // SOURCE_BLOCK))
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.rows * SOURCE_BLOCK
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.columns * SOURCE_BLOCK
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return self.rows * self.columns * COEFFICIENTS
+
+
+@lru_cache(maxsize=4)
+def frequencies(device: torch.device = torch.device("cpu")) -> tuple[Tensor, Tensor, Tensor]:
+    """Channel, row frequency and column frequency of each coefficient (three int64 vectors of 768)."""
+    rows: list[tuple[int, int, int]] = []
+    for channel, count in enumerate(COEFFICIENT_COUNTS):
+        order = sorted(
+            ((u, v) for u in range(SOURCE_BLOCK) for v in range(SOURCE_BLOCK)), key=lambda f: (f[0] + f[1], f[0])
+        )
+        rows += [(channel, u, v) for u, v in order[:count]]
+    table = torch.tensor(rows, dtype=torch.int64).T.to(device)
+    return table[0], table[1], table[2]
+
+
+@lru_cache(maxsize=4)
+def model_variance(device: torch.device = torch.device("cpu")) -> Tensor:
+    """The spectrum model's variance of each coefficient, grey levels squared: 768 values."""
+    channel, u, v = (t.double().to(device) for t in frequencies())
+    level = torch.tensor([c for c, _ in _SPECTRUM], dtype=torch.float64, device=device)[channel.long()]
+    slope = torch.tensor([p for _, p in _SPECTRUM], dtype=torch.float64, device=device)[channel.long()]
+    return (level * (1 + (u * u + v * v).sqrt()) ** -slope).float()
+
+
+@lru_cache(maxsize=4)
+def sender_scale(device: torch.device = torch.device("cpu")) -> Tensor:
+    """What the sender divides each coefficient by: 768 values, grey levels."""
+    return model_variance(device) ** (FLATTENING / 2)
+
+
+def rgb_to_ycc(rgb: Tensor) -> Tensor:
+    """N x 3 x H x W RGB in grey levels to luma (minus 128) and two colour differences, grey levels."""
+    r, g, b = rgb[:, 0], rgb[:, 1], rgb[:, 2]
+    y = LUMA[0] * r + LUMA[1] * g + LUMA[2] * b
+    return torch.stack([y - 128, (b - y) / 1.772, (r - y) / 1.402], 1)
+
+
+def ycc_to_rgb(ycc: Tensor) -> Tensor:
+    """Inverse of rgb_to_ycc."""
+    y = ycc[:, 0] + 128
+    b, r = y + 1.772 * ycc[:, 1], y + 1.402 * ycc[:, 2]
+    g = (y - LUMA[0] * r - LUMA[2] * b) / LUMA[1]
+    return torch.stack([r, g, b], 1)
+
+
+def to_grid(picture: Tensor, grid: SourceGrid) -> Tensor:
+    """Resample N x C x H x W to the grid's size (antialiased bilinear); unchanged where it fits."""
+    if picture.shape[-2:] == (grid.height, grid.width):
+        return picture
+    size = (grid.height, grid.width)
+    return functional.interpolate(picture, size=size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def from_grid(picture: Tensor, height: int, width: int) -> Tensor:
+    """Resample a picture on the grid to height x width pixels (bicubic); unchanged where it fits."""
+    if picture.shape[-2:] == (height, width):
+        return picture
+    return functional.interpolate(picture, size=(height, width), mode="bicubic", align_corners=False)
+
+
+@lru_cache(maxsize=4)
+def _block_matrix(device: torch.device) -> Tensor:
+    return dct_matrix(SOURCE_BLOCK).float().to(device)
+
+
+@lru_cache(maxsize=4)
+def _band_matrix(device: torch.device) -> Tensor:
+    """64 x 64: from the DCT of 64 samples to the DCTs of their eight runs of 8 samples."""
+    small = torch.block_diag(*[dct_matrix(BLOCK)] * (SOURCE_BLOCK // BLOCK))
+    return (small @ dct_matrix(SOURCE_BLOCK).T).float().to(device)
+
+
+def _split(plane: Tensor) -> Tensor:
+    n, c, height, width = plane.shape
+    b = SOURCE_BLOCK
+    return plane.view(n, c, height // b, b, width // b, b).transpose(3, 4)
+
+
+def _join(blocks: Tensor) -> Tensor:
+    n, c, rows, columns, b, _ = blocks.shape
+    return blocks.transpose(3, 4).reshape(n, c, rows * b, columns * b)
+
+
+def _pick(blocks: Tensor) -> Tensor:
+    channel, u, v = frequencies(blocks.device)
+    return blocks.permute(1, 4, 5, 0, 2, 3)[channel, u, v].permute(1, 2, 3, 0)
+
+
+def _place(coefficients: Tensor) -> Tensor:
+    n, rows, columns, _ = coefficients.shape
+    channel, u, v = frequencies(coefficients.device)
+    blocks = coefficients.new_zeros(3, SOURCE_BLOCK, SOURCE_BLOCK, n, rows, columns)
+    blocks[channel, u, v] = coefficients.permute(3, 0, 1, 2)
+    return blocks.permute(3, 0, 4, 5, 1, 2)
+
+
+def analyse_source(rgb: Tensor) -> Tensor:
+    """Coefficients of N x 3 x H x W RGB (grey levels, on the grid): N x rows x columns x 768, grey levels."""
+    d = _block_matrix(rgb.device)
+    return _pick(d @ _split(rgb_to_ycc(rgb)) @ d.T)
+
+
+def synthesise_source(coefficients: Tensor) -> Tensor:
+    """The RGB picture (grey levels, on the grid, not clipped) that N x rows x columns x 768 coefficients describe."""
+    d = _block_matrix(coefficients.device)
+    return ycc_to_rgb(_join(d.T @ _place(coefficients) @ d))
+
+
+def bands(coefficients: Tensor) -> Tensor:
+    """8 x 8 block DCT of the picture that coefficients describe: N x 3 x rows x columns x 64 x 64."""
+    q = _band_matrix(coefficients.device)
+    return q @ _place(coefficients) @ q.T
+
+
+def bands_transposed(values: Tensor) -> Tensor:
+    """The adjoint of `bands`."""
+    q = _band_matrix(values.device)
+    return _pick(q.T @ values @ q)
+
+
+def bands_of_picture(rgb: Tensor) -> Tensor:
+    """8 x 8 block DCT of a picture on the grid, arranged as `bands` arranges it."""
+    small = torch.block_diag(*[dct_matrix(BLOCK)] * (SOURCE_BLOCK // BLOCK)).float().to(rgb.device)
+    return small @ _split(rgb_to_ycc(rgb)) @ small.T

@@ -1,0 +1,218 @@
+"""From the library's results to reports."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from imuge_cli import __version__
+from imuge_cli.reporting.reference import ReferenceFigures
+from imuge_cli.reporting.schema import (
+    Box,
+    DeviceReport,
+    ErrorReport,
+    ImmunizationReport,
+    KeyReport,
+    ModelReport,
+    RecoveryReport,
+    ReferenceReport,
+    RegionReport,
+    Report,
+    Size,
+    SynchronisationReport,
+    VerificationReport,
+)
+
+if TYPE_CHECKING:
+    from imuge_cli.api import ImmunizeResult, RecoverResult, VerifyResult
+
+KEY_MEANINGS = {
+    "secret": "made with a key file: only its holders can immunize, verify or forge such a picture",
+    "published": (
+        "made with the key published with the program: everybody can verify such a picture, "
+        "but everybody can forge one too, so the verdict shows careless edits and damage, "
+        "not the work of somebody who knows imuge"
+    ),
+}
+
+
+def immunize_report(
+    result: ImmunizeResult,
+    *,
+    file: str,
+    requested_device: str = "auto",
+    outputs: Mapping[str, str] | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Report:
+    """What was made from one picture, and how faithful it stayed."""
+    height, width = result.working_size
+    return Report(
+        command="immunize",
+        version=__version__,
+        file=file,
+        exit_code=0,
+        size=_size(result.picture),
+        immunization=ImmunizationReport(
+            image_id=result.image_id,
+            strength=result.strength,
+            psnr=_finite(result.psnr),
+            ssim=_finite(result.ssim),
+            working_size=Size(int(height), int(width)),
+        ),
+        outputs=outputs,
+        warnings=warnings,
+        **_origin(result, requested_device),
+    )
+
+
+def verify_report(
+    result: VerifyResult,
+    *,
+    file: str,
+    requested_device: str = "auto",
+    reference: ReferenceFigures | None = None,
+    outputs: Mapping[str, str] | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Report:
+    """What was done to one suspect."""
+    height, width = result.mask.shape
+    return Report(
+        command="verify",
+        version=__version__,
+        file=file,
+        exit_code=result.exit_code,
+        size=Size(int(height), int(width)),
+        verification=_verification(result),
+        reference=_reference(reference),
+        outputs=outputs,
+        warnings=warnings,
+        **_origin(result, requested_device),
+    )
+
+
+def recover_report(
+    result: RecoverResult,
+    *,
+    file: str,
+    requested_device: str = "auto",
+    reference: ReferenceFigures | None = None,
+    outputs: Mapping[str, str] | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Report:
+    """What was done to one suspect, and what could be given back. `size` is the recovered picture's."""
+    verification = result.verification
+    return Report(
+        command="recover",
+        version=__version__,
+        file=file,
+        exit_code=0,
+        size=_size(result.picture),
+        verification=_verification(verification),
+        recovery=RecoveryReport(float(result.restored_share), changed=bool(result.restored_share > 0)),
+        reference=_reference(reference),
+        outputs=outputs,
+        warnings=warnings,
+        **{**_origin(verification, requested_device), "seconds": _finite(result.seconds)},
+    )
+
+
+def error_report(command: str, *, file: str, exit_code: int, error: BaseException) -> Report:
+    """A file that could not be dealt with, so that a batch's report leaves no file out."""
+    return Report(
+        command=command,
+        version=__version__,
+        file=file,
+        exit_code=exit_code,
+        error=ErrorReport(type(error).__name__, str(error)),
+    )
+
+
+def confidence_of(result: VerifyResult) -> float | None:
+    """How sure the verdict is, 0..1; None where nothing was found.
+
+    tampered: the regions' confidence, weighted by area. intact: one minus the mean probability of tampering.
+    """
+    if result.verdict == "not-found":
+        return None
+    if result.verdict != "tampered":
+        return _finite(1.0 - float(result.probability.mean()))
+    area = sum(region.pixels for region in result.regions)
+    if not area:
+        return None
+    return _finite(sum(region.confidence * region.pixels for region in result.regions) / area)
+
+
+def device_report(used: str, requested: str) -> DeviceReport:
+    """Says how the device came to be chosen."""
+    if requested != "auto":
+        return DeviceReport(used, requested, "asked for by name")
+    found = "no usable CUDA device was found" if used == "cpu" else "a usable CUDA device was found"
+    return DeviceReport(used, requested, f"chosen automatically: {found}")
+
+
+def key_report(kind: str) -> KeyReport:
+    """Key kind with its meaning."""
+    return KeyReport(kind, KEY_MEANINGS[kind])
+
+
+def _verification(result: VerifyResult) -> VerificationReport:
+    return VerificationReport(
+        verdict=result.verdict,
+        layer=result.layer,
+        image_id=result.image_id,
+        tampered_share=float(result.tampered_share),
+        confidence=confidence_of(result),
+        regions=tuple(
+            RegionReport(
+                Box(int(region.top), int(region.left), int(region.bottom), int(region.right)),
+                int(region.pixels),
+                float(region.confidence),
+            )
+            for region in result.regions
+        ),
+        synchronisation=_synchronisation(result),
+    )
+
+
+def _synchronisation(result: VerifyResult) -> SynchronisationReport | None:
+    found = result.synchronisation
+    if found is None:
+        return None
+    return SynchronisationReport(
+        offset_rows=int(found.offset_rows),
+        offset_cols=int(found.offset_cols),
+        scale=float(found.scale),
+        z_score=float(found.z_score),
+        original=Size(int(found.original_height), int(found.original_width)),
+    )
+
+
+def _reference(figures: ReferenceFigures | None) -> ReferenceReport | None:
+    if figures is None:
+        return None
+    return ReferenceReport(
+        file=figures.file,
+        psnr=_finite(figures.psnr),
+        ssim=_finite(figures.ssim),
+        local_psnr=_finite(figures.local_psnr),
+        identical=figures.identical,
+        note=figures.note,
+    )
+
+
+def _origin(result: ImmunizeResult | VerifyResult, requested_device: str) -> dict[str, Any]:
+    return {
+        "key": key_report(result.key_kind),
+        "model": ModelReport(result.model, result.weights_sha256),
+        "device": device_report(result.device, requested_device),
+        "seconds": _finite(result.seconds),
+    }
+
+
+def _size(picture: Any) -> Size:
+    return Size(int(picture.height), int(picture.width))
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

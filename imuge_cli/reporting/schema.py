@@ -1,0 +1,194 @@
+"""The report's shape, version 1. Under one version fields may be added, but none changes its meaning."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from os import PathLike
+from typing import Any, TypeAlias
+
+SCHEMA = "imuge.report/1"
+
+Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Pixels."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """Pixel bounds in the suspect; `bottom` and `right` are the first row and column outside."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+@dataclass(frozen=True)
+class RegionReport:
+    """One connected tampered area. pixels: its area. confidence: 0..1."""
+
+    box: Box
+    pixels: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class SynchronisationReport:
+    """Where the suspect lies in the original's frame, and how far above chance that was found (z-score)."""
+
+    offset_rows: int
+    offset_cols: int
+    scale: float
+    z_score: float
+    original: Size
+
+
+@dataclass(frozen=True)
+class KeyReport:
+    """kind: "secret" or "published". meaning: what that is worth, in one sentence."""
+
+    kind: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """Family, and the sha256 of its weights (None where it needs none)."""
+
+    name: str
+    weights_sha256: str | None
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """used: where the networks ran. requested: what was asked for. why: how one led to the other."""
+
+    used: str
+    requested: str
+    why: str
+
+
+@dataclass(frozen=True)
+class ReferenceReport:
+    """Fidelity to a given original. psnr, local_psnr in dB, None where infinite or not measurable.
+
+    identical: every pixel equal. note: why figures are missing, or None.
+    """
+
+    file: str
+    psnr: float | None
+    ssim: float | None
+    local_psnr: float | None
+    identical: bool
+    note: str | None
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """What verify found; inside a recover report it describes the suspect."""
+
+    verdict: str
+    layer: str
+    image_id: int | None
+    tampered_share: float
+    confidence: float | None
+    regions: tuple[RegionReport, ...]
+    synchronisation: SynchronisationReport | None
+
+
+@dataclass(frozen=True)
+class ImmunizationReport:
+    """What immunize did. psnr (dB) and ssim against the input picture."""
+
+    image_id: int
+    strength: str
+    psnr: float | None
+    ssim: float | None
+    working_size: Size
+
+
+@dataclass(frozen=True)
+class RecoveryReport:
+    """What recover did. restored_share: rebuilt part of the pixels. changed: False for an intact file."""
+
+    restored_share: float
+    changed: bool
+
+
+@dataclass(frozen=True)
+class ErrorReport:
+    """Why there is nothing else. type: the error's class name, e.g. "InputError"."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything about one file. Parts that do not apply to the command are None."""
+
+    command: str
+    version: str
+    file: str
+    exit_code: int
+    size: Size | None = None
+    immunization: ImmunizationReport | None = None
+    verification: VerificationReport | None = None
+    recovery: RecoveryReport | None = None
+    reference: ReferenceReport | None = None
+    key: KeyReport | None = None
+    model: ModelReport | None = None
+    device: DeviceReport | None = None
+    seconds: float | None = None
+    outputs: Mapping[str, str] | None = None
+    warnings: tuple[str, ...] = ()
+    error: ErrorReport | None = None
+
+
+def to_json(report: Report) -> dict[str, Plain]:
+    """The report as plain JSON values, `schema` first; not-a-number and infinity become None."""
+    body = plain(report)
+    assert isinstance(body, dict)
+    return {"schema": SCHEMA, **body}
+
+
+def to_line(report: Report) -> str:
+    """The report as one line of strict JSON in ASCII, without the line end."""
+    return json.dumps(to_json(report), allow_nan=False)
+
+
+def plain(value: Any) -> Plain:
+    """Dataclasses, mappings, sequences, paths and numbers (numpy's too) as values `json` can write.
+
+    Raises TypeError for anything else, arrays included: pictures have no place in a report.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, PathLike):
+        return str(value)
+    return _number(value)
+
+
+def _number(value: Any) -> Plain:
+    if getattr(value, "ndim", 0) == 0 and hasattr(value, "item"):  # a numpy scalar
+        value = value.item()
+    if isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    raise TypeError(f"{type(value).__name__} has no place in a report")

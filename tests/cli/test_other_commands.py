@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fake_engine import FakeEngine
+from running import run
+
+from imuge_cli import training
+from imuge_cli.checkpoints import save_weights
+from imuge_cli.image.read import read_mask, read_picture
+from imuge_cli.keys import load_secret
+
+
+def test_keygen_writes_a_secret_for_its_owner_alone() -> None:
+    ran = run("keygen", "my.key")
+    assert ran.code == 0 and ran.out == ""
+    assert stat.S_IMODE(Path("my.key").stat().st_mode) == 0o600
+    assert load_secret(Path("my.key")).kind == "secret"
+    before = Path("my.key").read_bytes()
+    assert run("keygen", "my.key").code == 2
+    assert Path("my.key").read_bytes() == before
+    assert run("keygen", "my.key", "--force").code == 0
+    assert Path("my.key").read_bytes() != before
+
+
+def test_keygen_without_a_file_prints_the_secret() -> None:
+    first, second = run("keygen"), run("keygen", "-")
+    assert first.code == 0 and first.out != second.out
+    Path("k").write_text(first.out)
+    assert load_secret(Path("k")).kind == "secret"
+
+
+def weights_folder() -> Path:
+    save_weights(Path("w"), "lattice", {"a": torch.ones(3)}, {}, {}, training_steps=9)
+    save_weights(Path("w"), "other", {"a": torch.zeros(5)}, {}, {})
+    return Path("w")
+
+
+def test_weights_list() -> None:
+    ran = run("weights", "list", "--weights", weights_folder())
+    assert ran.code == 0
+    assert ran.out.splitlines()[0].startswith("lattice ") and "9 steps" in ran.out
+    told = run("weights", "list", "--json", env={"IMUGE_WEIGHTS": "w"}).objects
+    assert [entry["family"] for entry in told] == ["lattice", "other"]
+    assert told[0]["parameters"] == 3
+
+
+def test_weights_check_names_what_differs() -> None:
+    folder = weights_folder()
+    assert run("weights", "check", "--weights", folder).code == 0
+    path = next(folder.glob("other-*"))
+    path.write_bytes(b"rubbish")
+    ran = run("weights", "check", "--weights", folder)
+    assert ran.code == 2
+    assert "lattice: intact" in ran.out and "other: damaged" in ran.out
+    assert (
+        path.name in ran.err
+        and "expected sha256" in ran.err
+        and "found" in ran.err
+        and "reinstall" in ran.err
+    )
+    path.unlink()
+    told = run("weights", "check", "--weights", folder, "--json")
+    assert told.code == 2
+    assert [entry["status"] for entry in told.objects] == ["intact", "missing"]
+    assert run("weights", "check", "--weights", "nowhere").code == 2
+
+
+def test_demo_writes_every_file_and_prints_the_figures(engines: list[FakeEngine]) -> None:
+    ran = run("demo", "d", "--quiet")
+    assert ran.code == 0
+    assert "mask, F1" in ran.out and "41.50 dB" in ran.out and "d" in ran.out.splitlines()[-1]
+    pictures = "original.png immunized.bmp suspect.jpg truth.png mask.png heatmap.png recovered.png"
+    names = [*pictures.split(), "report.json", "report.html"]
+    assert sorted(path.name for path in Path("d").iterdir()) == sorted(names)
+    truth = read_mask(Path("d/truth.png"))
+    assert 0.09 <= truth.mean() <= 0.11
+    immunized, suspect = (read_picture(Path("d", name)).pixels for name in ("immunized.bmp", "suspect.jpg"))
+    difference = np.abs(immunized.astype(int) - suspect).mean(axis=2)
+    assert difference[truth].mean() > 3 * difference[~truth].mean()
+    body = json.loads(Path("d/report.json").read_text())
+    assert body["schema"] == "imuge.demo/1"
+    assert body["figures"]["tampered_share_true"] == pytest.approx(truth.mean())
+    assert body["verify"]["schema"] == "imuge.report/1"
+
+
+def test_demo_overwrites_nothing_and_speaks_json(engines: list[FakeEngine]) -> None:
+    Path("d").mkdir()
+    Path("d/heatmap.png").write_bytes(b"precious")
+    ran = run("demo", "d")
+    assert ran.code == 2 and "heatmap.png" in ran.err and engines == []
+    assert [path.name for path in Path("d").iterdir()] == ["heatmap.png"]
+    (figures,) = run("demo", "d", "--force", "--json", "--quiet").objects
+    assert figures["immunized_psnr"] == 41.5
+
+
+def test_bench_hands_its_options_over(engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+
+    def run_bench(**options: Any) -> str:
+        called.update(options)
+        return "| table |"
+
+    module = ModuleType("imuge_cli.benchmark")
+    module.run_bench = run_bench  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "imuge_cli.benchmark", module)
+    ran = run(
+        "bench", "--data", "k", "--size", "256", "--size", "full", "--pictures", 3, "--attacks", "jpeg:70",
+        "--tampers", "clone", "--shares", "0.25", "--seed", 4, "--out", "o", "--device", "cpu",
+    )  # fmt: skip
+    assert ran.code == 0 and ran.out == "| table |\n"
+    assert called["data"] == Path("k") and called["out"] == Path("o")
+    assert called["sizes"] == ("256", "full") and called["pictures"] == 3 and called["seed"] == 4
+    assert (called["attacks"], called["tampers"], called["shares"]) == (("jpeg:70",), ("clone",), (0.25,))
+    called["make_engine"]()
+    assert engines[0].settings.device == "cpu"
+
+
+def test_train_hands_its_options_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+    monkeypatch.setattr(training, "run_training", lambda **options: called.update(options), raising=False)
+    ran = run(
+        "train", "--data", "a", "--data", "b", "--net", "v", "--minutes", "1.5", "--resume", "--lr", "0.001"
+    )
+    assert ran.code == 0 and ran.out == ""
+    assert called["data"] == (Path("a"), Path("b")) and called["nets"] == ("v",)
+    assert called["minutes"] == 1.5 and called["resume"] is True and called["lr"] == 0.001
+    assert called["device"] == "auto" and called["batch"] is None

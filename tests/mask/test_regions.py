@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from imuge_cli.mask.regions import Region, regions
+
+
+def test_boxes_pixels_confidence_and_order() -> None:
+    mask = np.zeros((30, 40), dtype=bool)
+    probability = np.full((30, 40), 0.1, dtype=np.float32)
+    mask[2:5, 3:7] = True
+    probability[2:5, 3:7] = 0.5
+    mask[10:20, 10:30] = True
+    mask[10:15, 10:20] = False  # an L
+    probability[10:20, 10:30] = 0.75
+    mask[25, 39] = True
+    found = regions(mask, probability)
+    assert found == [
+        Region(10, 10, 20, 30, 150, 0.75),
+        Region(2, 3, 5, 7, 12, 0.5),
+        Region(25, 39, 26, 40, 1, pytest.approx(0.1)),
+    ]
+
+
+def test_pixels_that_touch_at_a_corner_are_one_region() -> None:
+    mask = np.eye(5, dtype=bool)
+    assert regions(mask, mask.astype(np.float32)) == [Region(0, 0, 5, 5, 5, 1.0)]
+
+
+def test_equal_sizes_come_from_top_to_bottom() -> None:
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[15, 3] = mask[4, 9] = mask[4, 2] = True
+    assert [(region.top, region.left) for region in regions(mask, mask.astype(np.float32))] == [
+        (4, 2),
+        (4, 9),
+        (15, 3),
+    ]
+
+
+def test_an_empty_mask_has_no_regions() -> None:
+    assert regions(np.zeros((8, 8), dtype=bool), np.zeros((8, 8), dtype=np.float32)) == []
+
+
+def test_random_masks_against_scipy() -> None:
+    rng = np.random.default_rng(0)
+    for density in (0.1, 0.3, 0.6):
+        mask = rng.random((50, 60)) < density
+        probability = rng.random((50, 60)).astype(np.float32)
+        labels, count = ndimage.label(mask, np.ones((3, 3)))
+        found = regions(mask, probability)
+        assert len(found) == count
+        means = sorted(ndimage.mean(probability, labels, range(1, count + 1)))
+        assert sorted(region.confidence for region in found) == pytest.approx(means, abs=1e-6)
+        sizes = [region.pixels for region in found]
+        assert sizes == sorted(np.bincount(labels.ravel())[1:].tolist(), reverse=True)
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(ValueError, match="one size"):
+        regions(np.zeros((8, 8), dtype=bool), np.zeros((8, 9), dtype=np.float32))
