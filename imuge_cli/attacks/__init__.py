@@ -2,6 +2,7 @@
 
 - `masks`: random regions of a wanted area.  `tampers`: what is put into them.
 - `chain`: naming benign attacks (`"jpeg:70+scale-back:0.7"`).  `benign`: carrying them out with real codecs.
+- `encoders`: files as careless programs write them.
 - `mix`: drawing attacks at random for training.
 
 Pictures are H x W x 3 RGB uint8. Everything random comes from the numpy Generator passed in; nothing keeps

@@ -45,9 +45,7 @@ class _Frame:
 
     def cropped(self, box: tuple[int, int, int, int], scale: tuple[float, float]) -> _Frame:
         top, left, rows, cols = box
-        return _Frame(
-            self.top + top / scale[0], self.left + left / scale[1], rows / scale[0], cols / scale[1]
-        )
+        return _Frame(self.top + top / scale[0], self.left + left / scale[1], rows / scale[0], cols / scale[1])
 
     def scale(self, image: Image8) -> tuple[float, float]:
         return image.shape[0] / self.height, image.shape[1] / self.width

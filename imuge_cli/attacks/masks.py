@@ -80,9 +80,7 @@ def _one_piece(field: Field, wanted: int) -> Mask:
     count = wanted
     for _ in range(6):
         mask = _upper_set(field, min(count, field.size - 1))
-        total, labels, stats, _centres = cv2.connectedComponentsWithStats(
-            mask.astype(np.uint8), connectivity=4
-        )
+        total, labels, stats, _centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
         areas = stats[1:, cv2.CC_STAT_AREA]
         largest = int(areas.argmax())
         if abs(int(areas[largest]) - wanted) <= 0.5 * _TOLERANCE * wanted:

@@ -83,9 +83,7 @@ class TrainingMix:
     def __post_init__(self) -> None:
         weights = np.array(self.weights, dtype=np.float64)
         if len(weights) == 0 or not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
-            raise UsageError(
-                "a training mix needs at least one attack, and weights of 0 or more that sum above 0"
-            )
+            raise UsageError("a training mix needs at least one attack, and weights of 0 or more that sum above 0")
         object.__setattr__(self, "_templates", tuple(_read_entry(name) for name in self.names))
         object.__setattr__(self, "_bounds", tuple(np.cumsum(weights / weights.sum()).tolist()))
 

@@ -66,9 +66,7 @@ def writing(window: Image8, mask: Mask, rng: np.random.Generator) -> Image8:
     for baseline in np.arange(0.75 * pitch, height + 1.0, pitch):
         origin = (int(rng.integers(0, max(1, width // 12))), round(float(baseline)))
         thickness = max(1, round(pitch / 14.0))
-        write_line(
-            canvas, origin, 0.55 * pitch, 0.95 * width, font, (shade[0], shade[1], shade[2]), thickness, rng
-        )
+        write_line(canvas, origin, 0.55 * pitch, 0.95 * width, font, (shade[0], shade[1], shade[2]), thickness, rng)
     return canvas
 
 

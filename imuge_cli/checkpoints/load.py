@@ -60,9 +60,7 @@ def _entry(family: str, folder: Path) -> WeightsEntry:
     families = read_manifest(folder).families
     if family not in families:
         known = ", ".join(sorted(families)) or "none"
-        raise WeightsError(
-            f"{folder}: no weights for '{family}' (there: {known}); train them with 'imuge train'"
-        )
+        raise WeightsError(f"{folder}: no weights for '{family}' (there: {known}); train them with 'imuge train'")
     return families[family]
 
 
@@ -97,9 +95,7 @@ def _load_unlisted(family: str, path: Path) -> LoadedWeights:
     try:
         config = json.loads(metadata[METADATA_KEY])["config"]
     except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: does not say how its network is built; use the file with its manifest"
-        ) from error
+        raise WeightsError(f"{path}: does not say how its network is built; use the file with its manifest") from error
     return LoadedWeights(tensors, config, found, path)
 
 
@@ -125,9 +121,7 @@ def _decode(path: Path, content: bytes) -> tuple[dict[str, Tensor], dict[str, st
         tensors = load(content)
         metadata = _metadata(content)
     except (SafetensorError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: no safetensors file ({error}); reinstall imuge or copy it again"
-        ) from error
+        raise WeightsError(f"{path}: no safetensors file ({error}); reinstall imuge or copy it again") from error
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, metadata
 
 

@@ -42,7 +42,5 @@ def find_weights(explicit: Path | None = None) -> Path:
 def _existing(path: Path, origin: str) -> Path:
     expanded = path.expanduser()
     if not expanded.exists():
-        raise WeightsError(
-            f"{path}: no such file or folder (named by {origin}); correct the path or leave it out"
-        )
+        raise WeightsError(f"{path}: no such file or folder (named by {origin}); correct the path or leave it out")
     return expanded

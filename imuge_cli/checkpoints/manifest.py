@@ -55,9 +55,7 @@ class Manifest:
 def valid_family(family: str) -> str:
     """`family` itself, if it can be part of a file name: lower case, digits, - and _. Raises WeightsError."""
     if not _FAMILY.fullmatch(family):
-        raise WeightsError(
-            f"{family!r}: no name for a family of weights; use lower-case letters, digits, - and _"
-        )
+        raise WeightsError(f"{family!r}: no name for a family of weights; use lower-case letters, digits, - and _")
     return family
 
 
@@ -67,9 +65,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise WeightsError(
-            f"{path}: no manifest here; name a folder made by 'imuge train', or reinstall"
-        ) from error
+        raise WeightsError(f"{path}: no manifest here; name a folder made by 'imuge train', or reinstall") from error
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"{path}: cannot read the manifest ({error}); reinstall imuge or restore the file"
@@ -89,9 +85,7 @@ def _parse(document: Any, path: Path) -> Manifest:
         for family, fields in document["families"].items():
             families[family] = WeightsEntry(family=valid_family(family), **fields)
     except (AttributeError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"{path}: a damaged entry ({error}); reinstall imuge or restore the file"
-        ) from error
+        raise WeightsError(f"{path}: a damaged entry ({error}); reinstall imuge or restore the file") from error
     for entry in families.values():
         if Path(entry.file).name != entry.file or not entry.file:
             raise WeightsError(f"{path}: {entry.file!r} is no plain file name; restore the manifest")

@@ -81,9 +81,7 @@ def _compact(name: str, tensor: Tensor) -> Tensor:
         raise WeightsError(f"{name}: holds numbers that are not finite; these weights are not worth saving")
     half = tensor.to(torch.float16)
     if not bool(torch.isfinite(half).all()):
-        raise WeightsError(
-            f"{name}: holds numbers beyond 65504, which 16-bit floats cannot; rescale this layer"
-        )
+        raise WeightsError(f"{name}: holds numbers beyond 65504, which 16-bit floats cannot; rescale this layer")
     return half.contiguous().clone()  # safetensors refuses tensors that share their memory
 
 

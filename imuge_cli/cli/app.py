@@ -40,9 +40,7 @@ class ImugeGroup(TyperGroup):
 
 def _is_typers_own(error: Exception) -> bool:
     """Exit and Abort steer the flow; usage errors can show themselves and know their exit code."""
-    return isinstance(error, (typer.Exit, typer.Abort)) or (
-        hasattr(error, "show") and hasattr(error, "exit_code")
-    )
+    return isinstance(error, (typer.Exit, typer.Abort)) or (hasattr(error, "show") and hasattr(error, "exit_code"))
 
 
 app = typer.Typer(

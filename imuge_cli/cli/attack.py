@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from imuge_cli.attacks.encoders import encode_jpeg, encode_webp
 from imuge_cli.cli import options, pictures
 from imuge_cli.cli.console import Console, configure
-from imuge_cli.cli.encoders import encode_jpeg, encode_webp
 from imuge_cli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -36,21 +36,15 @@ class Tampering:
 
 def attack(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Picture; '-' is stdin.")],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Written in the format of its name; '-' is stdout (PNG).")
-    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Written in the format of its name; '-' is stdout (PNG).")],
     tamper: Annotated[
         str | None,
         typer.Option("--tamper", help="splice, paste, clone, inpaint, colour, brush or text. Default: none."),
     ] = None,
-    share: Annotated[
-        float, typer.Option("--share", min=0.001, max=1.0, help="Tampered share of the area.")
-    ] = 0.1,
+    share: Annotated[float, typer.Option("--share", min=0.001, max=1.0, help="Tampered share of the area.")] = 0.1,
     mask_shape: Annotated[
         str | None,
-        typer.Option(
-            "--mask-shape", help="box, ellipse, brush, object, text or any. Default: what suits the kind."
-        ),
+        typer.Option("--mask-shape", help="box, ellipse, brush, object, text or any. Default: what suits the kind."),
     ] = None,
     donor: Annotated[
         Path | None,
@@ -84,9 +78,7 @@ def attack(
     ] = None,
     chain: Annotated[
         str | None,
-        typer.Option(
-            "--chain", help="Attacks in any order, e.g. 'jpeg:80+crop:0.7'.", rich_help_panel=_BENIGN
-        ),
+        typer.Option("--chain", help="Attacks in any order, e.g. 'jpeg:80+crop:0.7'.", rich_help_panel=_BENIGN),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same tampering.")] = 0,
     mask_out: Annotated[

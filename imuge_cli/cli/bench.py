@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imuge_cli.cli import options
-from imuge_cli.cli.console import configure
+from imuge_cli.cli.console import Console, configure
+
+if TYPE_CHECKING:
+    from imuge_cli.keys import Secret
 
 
 def bench(
-    data: Annotated[Path, typer.Option("--data", help="Folder of pictures, e.g. Kodak's.")],
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of pictures, e.g. Kodak's.")] = None,
     size: Annotated[
         list[str] | None,
-        typer.Option("--size", help="256, 512 or full; may be repeated. Default: 256 and 512."),
+        typer.Option("--size", help="256, 512 or full; may be repeated. Default: the suite's."),
     ] = None,
-    pictures: Annotated[
-        int | None, typer.Option("--pictures", min=1, help="Use the first N pictures only.")
-    ] = None,
+    pictures: Annotated[int | None, typer.Option("--pictures", min=1, help="Use the first N pictures only.")] = None,
     attacks: Annotated[
         list[str] | None, typer.Option("--attacks", help="Chain such as jpeg:70; may be repeated.")
     ] = None,
@@ -28,26 +30,49 @@ def bench(
         list[float] | None,
         typer.Option("--shares", min=0.0, max=0.9, help="Tampered share; may be repeated."),
     ] = None,
-    suite: Annotated[str | None, typer.Option("--suite", help="A named selection of the tables.")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            "--suite",
+            help="smoke, first (default), full, or speed: time and memory of whole commands, without --data.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the Markdown, CSV and JSON tables.")] = Path(
         "imuge-bench"
     ),
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same tampering and attacks.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same tampering and attacks.")] = 0,
+    sheet: Annotated[int, typer.Option("--sheet", min=0, help="Put the first N pictures on a contact sheet.")] = 0,
+    megapixels: Annotated[
+        list[float] | None,
+        typer.Option("--megapixels", min=0.1, help="Of the speed suite's picture; may be repeated. Default: 1."),
+    ] = None,
+    update_readme: Annotated[
+        Path | None,
+        typer.Option(
+            "--update-readme",
+            help="Put each table between '<!-- bench:begin NAME -->' and '<!-- bench:end NAME -->' of FILE.",
+        ),
+    ] = None,
     key_file: options.KeyFileOption = None,
     model: options.ModelOption = "lattice",
     strength: options.StrengthOption = options.Strength.balanced,
     device: options.DeviceOption = options.Device.auto,
     weights: options.WeightsOption = None,
+    force: options.ForceOption = False,
     quiet: options.QuietOption = False,
     verbose: options.VerboseOption = False,
 ) -> None:
     """Measure fidelity, localization and recovery under attacks, and write the tables."""
     console = configure(quiet=quiet, verbose=verbose)
+    settings = options.EngineSettings(key_file, model, strength.value, device.value, weights)
+    if suite == "speed":
+        console.data(_speed(settings, megapixels, out, update_readme, force, console))
+        return
     from imuge_cli.benchmark import run_bench
 
     tables = run_bench(
         data=data,
-        sizes=tuple(size or ("256", "512")),
+        sizes=tuple(size) if size else None,
         pictures=pictures,
         attacks=tuple(attacks) if attacks else None,
         tampers=tuple(tampers) if tampers else None,
@@ -55,10 +80,49 @@ def bench(
         suite=suite,
         out=out,
         seed=seed,
-        make_engine=lambda: options.make_engine(
-            options.EngineSettings(key_file, model, strength.value, device.value, weights)
-        ),
+        make_engine=lambda: options.make_engine(settings),
+        make_stranger=lambda: options.make_engine(replace(settings, key=_another_secret())),
         progress=console.note,
+        sheet=sheet,
+        update_readme=update_readme,
+        force=force,
     )
     if tables:
         console.data(str(tables))
+
+
+def _another_secret() -> Secret:
+    """Fixed, so that two runs measure the same; nobody immunizes with it."""
+    import hashlib
+
+    from imuge_cli.keys import Secret
+
+    return Secret(hashlib.sha256(b"imuge bench: somebody else's secret").digest())
+
+
+def _speed(
+    settings: options.EngineSettings,
+    megapixels: list[float] | None,
+    out: Path,
+    update_readme: Path | None,
+    force: bool,
+    console: Console,
+) -> str:
+    from imuge_cli.benchmark import run_speed
+    from imuge_cli.cli.demo import bundled_photograph
+
+    given = ["--model", settings.model, "--device", settings.device]
+    if settings.key_file is not None:
+        given += ["--key-file", str(settings.key_file)]
+    if settings.weights is not None:
+        given += ["--weights", str(settings.weights)]
+    return run_speed(
+        photograph=bundled_photograph,
+        out=out,
+        options=given,
+        immunize_options=("--strength", settings.strength),
+        megapixels=tuple(megapixels or (1.0,)),
+        progress=console.note,
+        update_readme=update_readme,
+        force=force,
+    )

@@ -73,9 +73,7 @@ class Console:
         from rich.console import Console as RichConsole
         from rich.progress import track
 
-        yield from track(
-            items, total=total, console=RichConsole(stderr=True), description="imuge", transient=True
-        )
+        yield from track(items, total=total, console=RichConsole(stderr=True), description="imuge", transient=True)
 
     def _wants_traceback(self) -> bool:
         return self.verbose or os.environ.get("IMUGE_DEBUG") == "1"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json as json_module
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from imuge_cli.attacks.encoders import encode_jpeg
 from imuge_cli.cli import options, pictures
 from imuge_cli.cli.console import Console, configure
-from imuge_cli.cli.encoders import encode_jpeg
 from imuge_cli.errors import NotImmunizedError, RecoveryError
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ class Run:
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the pictures go.")] = Path(
-        "imuge-demo"
-    ),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the pictures go.")] = Path("imuge-demo"),
     key_file: options.KeyFileOption = None,
     model: options.ModelOption = "lattice",
     strength: options.StrengthOption = options.Strength.balanced,
@@ -72,9 +70,7 @@ def demo(
     paths = {name: folder / file for name, file in FILES.items()}
     for path in paths.values():
         pictures.require_free(path, force=force)
-    engine = options.make_engine(
-        options.EngineSettings(key_file, model, strength.value, device.value, weights)
-    )
+    engine = options.make_engine(options.EngineSettings(key_file, model, strength.value, device.value, weights))
     run = _run(engine, paths, seed, console, force)
     figures = _figures(run)
     _write(run, figures, paths, device.value, console, force)
@@ -84,14 +80,20 @@ def demo(
         _table(figures, folder)
 
 
+def bundled_photograph() -> NDArray[np.uint8]:
+    """A photograph that comes with scikit-image: 512 x 512 x 3 RGB uint8."""
+    from skimage import data
+
+    return cast("NDArray[np.uint8]", data.astronaut())  # type: ignore[no-untyped-call]
+
+
 def _run(engine: Imuge, paths: dict[str, Path], seed: int, console: Console, force: bool) -> Run:
     """Every step through real files, as an owner, an attacker and a recipient would."""
     import numpy as np
-    from skimage import data
 
     from imuge_cli.image.picture import Picture
 
-    original = Picture(pixels=data.astronaut())  # type: ignore[no-untyped-call]
+    original = Picture(pixels=bundled_photograph())
     pictures.write(original, paths["original"], console=console, force=force)
     console.note(f"immunizing {original.width} x {original.height} pixels")
     immunized = engine.immunize(original)
@@ -109,9 +111,7 @@ def _run(engine: Imuge, paths: dict[str, Path], seed: int, console: Console, for
     return Run(original, immunized, suspect, truth, verified, recovered)
 
 
-def _tamper(
-    paths: dict[str, Path], rng: np.random.Generator, console: Console, force: bool
-) -> NDArray[np.bool_]:
+def _tamper(paths: dict[str, Path], rng: np.random.Generator, console: Console, force: bool) -> NDArray[np.bool_]:
     from imuge_cli.attacks.tampers import random_tamper
     from imuge_cli.cli.attack import bundled_donor
     from imuge_cli.image.write import write_mask
@@ -173,9 +173,7 @@ def _write(
         pictures.write(run.recovered.picture, paths["recovered"], console=console, format="png", force=force)
         told = recover_report(run.recovered, file=FILES["suspect"], requested_device=device)
         reports["recover"] = to_json(told)
-    body = json_module.dumps(
-        {"schema": "imuge.demo/1", "figures": figures, **reports}, indent=2, allow_nan=False
-    )
+    body = json_module.dumps({"schema": "imuge.demo/1", "figures": figures, **reports}, indent=2, allow_nan=False)
     pictures.write_bytes((body + "\n").encode("ascii"), paths["json"], console=console, force=force)
     text = page([(made, []), (told, _thumbnails(run, overlay))], title="imuge: demonstration")
     pictures.write_bytes(text.encode("utf-8"), paths["html"], console=console, force=force)

@@ -19,9 +19,7 @@ LOSSY = "jpeg"
 
 
 def immunize(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs; '-' is stdin.")
-    ],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs; '-' is stdin.")],
     output: options.OutputOption = None,
     format: options.FormatOption = None,
     recursive: options.RecursiveOption = False,
@@ -67,18 +65,14 @@ def immunize(
     raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
 
 
-def _immunize(
-    engine: Imuge, task: Plan, device: str, force: bool, thumbnails: bool, console: Console
-) -> Outcome:
+def _immunize(engine: Imuge, task: Plan, device: str, force: bool, thumbnails: bool, console: Console) -> Outcome:
     from imuge_cli.reporting import immunize_report
     from imuge_cli.reporting.html import Thumbnail, decibel, figure
 
     source = pictures.read(task.source)
     result = engine.immunize(source)
     assert task.picture is not None  # a plan without it is left out
-    warnings = list(
-        pictures.write(result.picture, task.picture, console=console, format=task.format, force=force)
-    )
+    warnings = list(pictures.write(result.picture, task.picture, console=console, format=task.format, force=force))
     if task.format == LOSSY:
         warnings.append(_verify_lossy(engine, task))
     for warning in warnings:

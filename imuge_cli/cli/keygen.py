@@ -12,12 +12,8 @@ from imuge_cli.cli.console import configure
 
 
 def keygen(
-    file: Annotated[
-        Path | None, typer.Argument(help="Where to write it (mode 0600). Without FILE: to stdout.")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a file that exists: its secret is lost.")
-    ] = False,
+    file: Annotated[Path | None, typer.Argument(help="Where to write it (mode 0600). Without FILE: to stdout.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists: its secret is lost.")] = False,
     quiet: options.QuietOption = False,
     verbose: options.VerboseOption = False,
 ) -> None:
@@ -29,6 +25,4 @@ def keygen(
         console.data(new_secret_text().rstrip("\n"))
         return
     write_new_secret(file, force=force)
-    console.note(
-        f"{file}: a new secret; pass it with --key-file or IMUGE_KEY_FILE, and keep a copy in a safe place"
-    )
+    console.note(f"{file}: a new secret; pass it with --key-file or IMUGE_KEY_FILE, and keep a copy in a safe place")

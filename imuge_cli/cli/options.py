@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from imuge_cli.api import Imuge
+    from imuge_cli.keys import Secret
 
 
 class Strength(str, Enum):
@@ -46,8 +47,7 @@ KeyFileOption = Annotated[
     typer.Option(
         "--key-file",
         envvar="IMUGE_KEY_FILE",
-        help="Secret made by 'imuge keygen'. Without one the published key is used: "
-        "anybody can verify, and forge.",
+        help="Secret made by 'imuge keygen'. Without one the published key is used: anybody can verify, and forge.",
         rich_help_panel=_ENGINE,
     ),
 ]
@@ -77,8 +77,7 @@ WeightsOption = Annotated[
     Path | None,
     typer.Option(
         "--weights",
-        help="Folder with a manifest.json, or one safetensors file. "
-        "Else IMUGE_WEIGHTS, else the bundled ones.",
+        help="Folder with a manifest.json, or one safetensors file. Else IMUGE_WEIGHTS, else the bundled ones.",
         rich_help_panel=_ENGINE,
     ),
 ]
@@ -87,8 +86,7 @@ OutputOption = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="File ('-' is stdout), or folder: the inputs' tree is kept below it. "
-        "Default: beside each input.",
+        help="File ('-' is stdout), or folder: the inputs' tree is kept below it. Default: beside each input.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -104,20 +102,14 @@ FormatOption = Annotated[
 RecursiveOption = Annotated[
     bool, typer.Option("--recursive", "-r", help="Go into folders' subfolders.", rich_help_panel=_FILES)
 ]
-ForceOption = Annotated[
-    bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=_FILES)
-]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=_FILES)]
 SkipExistingOption = Annotated[
     bool,
-    typer.Option(
-        "--skip-existing", help="Leave out inputs whose outputs exist already.", rich_help_panel=_FILES
-    ),
+    typer.Option("--skip-existing", help="Leave out inputs whose outputs exist already.", rich_help_panel=_FILES),
 ]
 MaskOutOption = Annotated[
     bool,
-    typer.Option(
-        "--mask-out", help="Write <stem>.mask.png: 255 = tampered, 0 = genuine.", rich_help_panel=_FILES
-    ),
+    typer.Option("--mask-out", help="Write <stem>.mask.png: 255 = tampered, 0 = genuine.", rich_help_panel=_FILES),
 ]
 HeatmapOutOption = Annotated[
     bool,
@@ -156,9 +148,7 @@ JsonOption = Annotated[
 ]
 QuietOption = Annotated[
     bool,
-    typer.Option(
-        "--quiet", "-q", help="No notes or warnings, only results and errors.", rich_help_panel=_TELLING
-    ),
+    typer.Option("--quiet", "-q", help="No notes or warnings, only results and errors.", rich_help_panel=_TELLING),
 ]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="More details; tracebacks.", rich_help_panel=_TELLING)
@@ -175,22 +165,22 @@ ExitZeroOption = Annotated[
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What decides which engine is made."""
+    """What decides which engine is made. key: in place of a key file."""
 
     key_file: Path | None = None
     model: str = "lattice"
     strength: str = "balanced"
     device: str = "auto"
     weights: Path | None = None
+    key: Secret | None = None
 
 
 def make_engine(settings: EngineSettings) -> Imuge:
     """The library's engine. Raises SecretError, WeightsError, DeviceError, UsageError."""
     from imuge_cli.keys import load_secret
 
-    key = load_secret(
-        settings.key_file
-    )  # first: a wrong path should not take the time that torch needs to load
+    # first: a wrong path should not take the time that torch needs to load
+    key = settings.key or load_secret(settings.key_file)
     from imuge_cli.api import Imuge
 
     return Imuge(

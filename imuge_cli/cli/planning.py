@@ -99,9 +99,7 @@ def plan(request: Request, wanted: Wanted, console: Console) -> list[Plan]:
 def single_only(plans: Sequence[Plan], option: str, value: Path | None) -> None:
     """Raises UsageError where an option that belongs to one picture meets several."""
     if value is not None and len(plans) > 1:
-        raise UsageError(
-            f"{option}: belongs to a single picture, but there are {len(plans)}; run them one by one"
-        )
+        raise UsageError(f"{option}: belongs to a single picture, but there are {len(plans)}; run them one by one")
 
 
 def _format(request: Request, wanted: Wanted, batch: bool) -> str:
@@ -154,9 +152,7 @@ def _check(request: Request, outputs: dict[Path, dict[str, Path]]) -> None:
 
     planned = [Output(source, path) for source, kinds in outputs.items() for path in kinds.values()]
     if request.json and any(placed.path == STDIO for placed in planned):
-        raise UsageError(
-            "--json: stdout cannot hold both a picture and the JSON; name an output file with -o"
-        )
+        raise UsageError("--json: stdout cannot hold both a picture and the JSON; name an output file with -o")
     inputs = [*outputs, *(path for path in request.extra_inputs if path is not None)]
     inputs = [path for path in inputs if path != STDIO]
     check_outputs(planned, inputs=inputs, force=request.force, skip_existing=request.skip_existing)
@@ -165,9 +161,7 @@ def _check(request: Request, outputs: dict[Path, dict[str, Path]]) -> None:
         check_outputs([report], inputs=[*inputs, *(o.path for o in planned)], force=request.force)
 
 
-def write_page(
-    outcomes: Sequence[Outcome], path: Path | None, console: Console, *, title: str, force: bool
-) -> None:
+def write_page(outcomes: Sequence[Outcome], path: Path | None, console: Console, *, title: str, force: bool) -> None:
     """Write the HTML page, if one was asked for. Raises OutputError."""
     if path is None:
         return

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 
 def recover(
-    suspects: Annotated[
-        list[str], typer.Argument(metavar="SUSPECT", help="Files, folders, globs; '-' is stdin.")
-    ],
+    suspects: Annotated[list[str], typer.Argument(metavar="SUSPECT", help="Files, folders, globs; '-' is stdin.")],
     output: options.OutputOption = None,
     format: options.FormatOption = None,
     mask: Annotated[
@@ -58,9 +56,7 @@ def recover(
     """
     console = configure(quiet=quiet, verbose=verbose)
     wanted = Wanted("recovered", format=format.value if format else None, mask=mask_out, heatmap=heatmap_out)
-    request = Request(
-        suspects, output, recursive, force, skip_existing, report, json, extra_inputs=(reference, mask)
-    )
+    request = Request(suspects, output, recursive, force, skip_existing, report, json, extra_inputs=(reference, mask))
     plans = plan(request, wanted, console)
     single_only(plans, "--reference", reference)
     single_only(plans, "--mask", mask)
@@ -125,11 +121,7 @@ def _recover(
     )
     assert report.recovery is not None
     share = report.recovery.restored_share
-    done = (
-        f"restored {percent(share)} of the pixels"
-        if report.recovery.changed
-        else "nothing to restore, unchanged"
-    )
+    done = f"restored {percent(share)} of the pixels" if report.recovery.changed else "nothing to restore, unchanged"
     if task.picture is not None:
         done += f" -> {task.picture}"
     shown: tuple[Thumbnail, ...] = ()

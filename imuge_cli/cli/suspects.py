@@ -31,9 +31,7 @@ class Telling:
     force: bool
 
 
-def figures_against(
-    reference: Path | None, picture: Picture, mask: NDArray[np.bool_]
-) -> ReferenceFigures | None:
+def figures_against(reference: Path | None, picture: Picture, mask: NDArray[np.bool_]) -> ReferenceFigures | None:
     """Figures of a picture against the original file; None where none was named."""
     if reference is None:
         return None
@@ -63,9 +61,7 @@ def write_findings(
         pictures.write_pixels(overlay, task.heatmap, console=console, force=force)
 
 
-def thumbnails_of(
-    suspect: Picture, probability: NDArray[np.float32], mask: NDArray[np.bool_]
-) -> tuple[Thumbnail, ...]:
+def thumbnails_of(suspect: Picture, probability: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[Thumbnail, ...]:
     """Suspect, mask and heat-map for the HTML page."""
     from imuge_cli.reporting.html import Thumbnail
     from imuge_cli.reporting.overlay import heatmap

@@ -20,9 +20,7 @@ ERROR = 2
 
 
 def verify(
-    suspects: Annotated[
-        list[str], typer.Argument(metavar="SUSPECT", help="Files, folders, globs; '-' is stdin.")
-    ],
+    suspects: Annotated[list[str], typer.Argument(metavar="SUSPECT", help="Files, folders, globs; '-' is stdin.")],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for masks and heat-maps. Default: beside the suspect."),
@@ -50,9 +48,7 @@ def verify(
     """
     console = configure(quiet=quiet, verbose=verbose)
     wanted = Wanted(None, mask=mask_out, heatmap=heatmap_out)
-    request = Request(
-        suspects, output, recursive, force, skip_existing, report, json, extra_inputs=(reference,)
-    )
+    request = Request(suspects, output, recursive, force, skip_existing, report, json, extra_inputs=(reference,))
     plans = plan(request, wanted, console)
     single_only(plans, "--reference", reference)
     if not plans:

@@ -75,9 +75,7 @@ def _line(entry: WeightsEntry) -> str:
 def _complaint(checked: WeightsCheck) -> str:
     expected = checked.entry.sha256
     if checked.found is None:
-        return (
-            f"{checked.path}: is missing (expected sha256 {expected}); reinstall imuge or copy the file again"
-        )
+        return f"{checked.path}: is missing (expected sha256 {expected}); reinstall imuge or copy the file again"
     return (
         f"{checked.path}: expected sha256 {expected}, found {checked.found}; "
         "the file is damaged or was replaced: reinstall imuge or copy the file again"

@@ -12,8 +12,7 @@ from imuge_cli.errors import OutputError, UsageError
 
 STREAM = Path("-")  # standard input or output
 INPUT_SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".avif")
-    + (".heic", ".heif")
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".avif") + (".heic", ".heif")
 )
 SUFFIX_OF_FORMAT = {"bmp": ".bmp", "png": ".png", "tiff": ".tiff", "webp": ".webp", "jpeg": ".jpg"}
 
@@ -129,10 +128,7 @@ def _expand(item: Path, recursive: bool, skip: tuple[str, ...]) -> list[Source]:
         matches = [Path(match) for match in glob.glob(str(item), recursive=True)]
         # A pattern names files; the folders it happens to match count only where -r asks for them.
         expanded = [
-            source
-            for match in matches
-            if match.is_file() or recursive
-            for source in _expand(match, recursive, skip)
+            source for match in matches if match.is_file() or recursive for source in _expand(match, recursive, skip)
         ]
         return expanded or [Source(item)]
     return [Source(item)]

@@ -65,8 +65,7 @@ def _read(data: bytes, kind: str, name: str, max_pixels: int) -> Picture:
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         if frames > 1:
             raise InputError(
-                f"{name}: holds {frames} frames or pages, imuge works on single pictures; "
-                "save one of them as PNG"
+                f"{name}: holds {frames} frames or pages, imuge works on single pictures; save one of them as PNG"
             )
         if kind == "PNG":
             png.check_chunks(data)

@@ -44,7 +44,7 @@ def to_working(pixels: NDArray[np.generic], size: tuple[int, int]) -> Plane:
     """
     planes = np.empty((*size, pixels.shape[2]), np.float32)
     for channel in range(pixels.shape[2]):  # one plane at a time: a float copy of all three is large
-        planes[..., channel] = _resize(_levels(pixels[..., channel]), size)
+        planes[..., channel] = resize_plane(_levels(pixels[..., channel]), size)
     return planes
 
 
@@ -69,10 +69,10 @@ def carry_residual(pixels: Pixels, residual_luma: Plane, iterations: int = 3) ->
     result = _add(pixels, residual)
     if size == pixels.shape[:2]:
         return result  # nothing between the two but rounding and clipping, which correcting cannot undo
-    wanted = _resize(luma(pixels), size) + residual
+    wanted = resize_plane(luma(pixels), size) + residual
     for _ in range(iterations):
         # Resizing is linear, so the luma of the shrunk picture is the shrunk luma: one plane, not three.
-        residual = residual + (wanted - _resize(luma(result), size))
+        residual = residual + (wanted - resize_plane(luma(result), size))
         result = _add(pixels, residual)
     return result
 
@@ -81,7 +81,7 @@ def _add(pixels: Pixels, residual: Plane) -> Pixels:
     """Full-size pixels plus the enlarged residual (grey levels), rounded and clipped to their dtype."""
     height, width = pixels.shape[:2]
     top = int(np.iinfo(pixels.dtype).max)
-    full = _resize(residual, (height, width))
+    full = resize_plane(residual, (height, width))
     full *= top / 255.0
     result = np.empty_like(pixels)
     for rows in _strips(height, width):
@@ -106,7 +106,8 @@ def _levels(plane: NDArray[np.generic]) -> Plane:
     return levels
 
 
-def _resize(plane: Plane, size: tuple[int, int]) -> Plane:
+def resize_plane(plane: Plane, size: tuple[int, int]) -> Plane:
+    """H x W float32 to size (height, width): area averages when shrinking, cubic when enlarging."""
     height, width = size
     if plane.shape == size:
         return plane

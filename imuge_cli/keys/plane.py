@@ -21,9 +21,7 @@ def _tile(key: bytes, row: int, column: int, depth: int) -> NDArray[np.uint8]:
     return np.frombuffer(stream, np.uint8).reshape(TILE, TILE, depth)
 
 
-def plane_bytes(
-    key: bytes, rows: int, columns: int, depth: int, *, top: int = 0, left: int = 0
-) -> NDArray[np.uint8]:
+def plane_bytes(key: bytes, rows: int, columns: int, depth: int, *, top: int = 0, left: int = 0) -> NDArray[np.uint8]:
     """Bytes of the blocks [top, top + rows) x [left, left + columns): rows x columns x depth, uint8.
 
     Positions may be negative. `depth` bytes belong to each block; another depth gives another plane.

@@ -29,9 +29,9 @@ def dct_matrix(size: int) -> Tensor:
 
 @lru_cache(maxsize=8)
 def slot_basis(device: torch.device) -> Tensor:
-    """The basis pictures of the slots: 14 x 1 x 8 x 8, float32."""
+    """The basis pictures of the slots: 14 x 64 (pixels of a block in rows), float32."""
     d = dct_matrix(BLOCK)
-    return torch.stack([torch.outer(d[u], d[v]) for u, v in SLOTS])[:, None].float().to(device)
+    return torch.stack([torch.outer(d[u], d[v]) for u, v in SLOTS]).flatten(1).float().to(device)
 
 
 def luma(rgb: Tensor) -> Tensor:
@@ -42,10 +42,13 @@ def luma(rgb: Tensor) -> Tensor:
 
 def analyse(plane: Tensor) -> Tensor:
     """Slot coefficients of luma N x 1 x H x W (grey levels): N x 14 x H//8 x W//8; a partial block is left out."""
-    return functional.conv2d(plane, slot_basis(plane.device), stride=BLOCK)
+    rows, columns = plane.shape[-2] // BLOCK, plane.shape[-1] // BLOCK
+    pixels = functional.pixel_unshuffle(plane[..., : rows * BLOCK, : columns * BLOCK], BLOCK)
+    return torch.einsum("sp,nphw->nshw", slot_basis(plane.device), pixels)
 
 
 def synthesise(coefficients: Tensor, height: int, width: int) -> Tensor:
     """The luma N x 1 x height x width that slot coefficients N x 14 x h x w stand for; zero in partial blocks."""
-    plane = functional.conv_transpose2d(coefficients, slot_basis(coefficients.device), stride=BLOCK)
+    pixels = torch.einsum("sp,nshw->nphw", slot_basis(coefficients.device), coefficients)
+    plane = functional.pixel_shuffle(pixels, BLOCK)
     return functional.pad(plane, (0, width - plane.shape[-1], 0, height - plane.shape[-2]))

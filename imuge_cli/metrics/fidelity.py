@@ -99,6 +99,4 @@ def _mean_square(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 def _require_pair(a: NDArray[Any], b: NDArray[Any]) -> None:
     if a.shape != b.shape or a.ndim not in (2, 3):
-        raise ValueError(
-            f"both pictures must be H x W or H x W x C of one shape, not {a.shape} and {b.shape}"
-        )
+        raise ValueError(f"both pictures must be H x W or H x W x C of one shape, not {a.shape} and {b.shape}")

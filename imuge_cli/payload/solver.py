@@ -1,4 +1,4 @@
-"""The linear minimum-mean-square-error solution: from received symbols, and from pixels that are known, to coefficients.
+"""The linear minimum-mean-square-error solution: from received symbols and known pixels to coefficients.
 
 Prior: coefficients u (in the sender's units) are independent, zero mean, variance v. Received symbols
 y = A u + noise of known variance (infinite where a symbol was lost). Known pixels: 8 x 8 block DCT coefficients
@@ -17,8 +17,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.payload.mixing import Mixing
-from imuge_cli.payload.source import SOURCE_BLOCK, SourceGrid, bands, bands_transposed, frequencies, sender_scale
+from imuge_cli.payload.source import (
+    BAND,
+    SOURCE_BLOCK,
+    SourceGrid,
+    bands,
+    bands_transposed,
+    frequencies,
+    sender_scale,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class SymbolEvidence:
 class PixelEvidence:
     """The suspect's own pixels as 8 x 8 block DCT bands, and how far to trust them.
 
-    values, precision: N x 3 x rows x columns x 64 x 64 as `payload.source.bands` arranges them; grey levels and
+    values, precision: N x 3 x rows x columns x 32 x 32 as `payload.source.bands` arranges them; grey levels and
     one over grey levels squared; precision 0 = tampered or outside.
     """
 
@@ -45,7 +54,9 @@ class PixelEvidence:
     precision: Tensor
 
 
-def _apply(u: Tensor, grid: SourceGrid, variance: Tensor, symbols: SymbolEvidence, pixels: PixelEvidence | None) -> Tensor:
+def _apply(
+    u: Tensor, grid: SourceGrid, variance: Tensor, symbols: SymbolEvidence, pixels: PixelEvidence | None
+) -> Tensor:
     result = u / variance
     result = result + symbols.mixing.transposed(symbols.precision * symbols.mixing.forward(u))
     if pixels is not None:
@@ -55,29 +66,45 @@ def _apply(u: Tensor, grid: SourceGrid, variance: Tensor, symbols: SymbolEvidenc
     return result
 
 
-def _diagonal(u: Tensor, grid: SourceGrid, variance: Tensor, symbols: SymbolEvidence, pixels: PixelEvidence | None) -> Tensor:
-    """The operator's diagonal, approximately: exact but for how precision varies inside a 64 x 64 block."""
+def operator_diagonal(
+    grid: SourceGrid, variance: Tensor, symbols: SymbolEvidence, pixels: PixelEvidence | None
+) -> Tensor:
+    """The operator's diagonal, N x grid.size; what pixels say is taken as constant inside a 64 x 64 block."""
     diagonal = 1 / variance + (symbols.precision.sum(1, keepdim=True) / symbols.mixing.length)
     if pixels is not None:
-        channel, row, column = frequencies(u.device)
-        n, c, rows, columns, b, _ = pixels.precision.shape
-        eight = pixels.precision.view(n, c, rows, columns, 8, 8, 8, 8).mean((4, 6))
-        per_band = eight[:, channel, :, :, row * 8 // SOURCE_BLOCK, column * 8 // SOURCE_BLOCK]
-        scale = sender_scale(u.device) ** 2
-        diagonal = diagonal + (per_band.permute(1, 2, 3, 0) * scale).reshape(u.shape)
+        diagonal = diagonal + pixel_diagonal(grid, pixels)
     return diagonal
 
 
+def pixel_diagonal(grid: SourceGrid, pixels: PixelEvidence) -> Tensor:
+    """How much the pixels say of each coefficient, as a precision in the sender's units: N x grid.size."""
+    device = pixels.precision.device
+    channel, row, column = frequencies(device)
+    count, channels, rows, columns, _, _ = pixels.precision.shape
+    blocks = SOURCE_BLOCK // BLOCK
+    mean = pixels.precision.view(count, channels, rows, columns, blocks, BAND, blocks, BAND).mean((4, 6))
+    row, column = ((f // blocks).clamp_max(BAND - 1) for f in (row, column))
+    per_band = mean[:, channel, :, :, row, column]
+    # Advanced indexing around slices puts the coefficients first.
+    return (per_band.permute(1, 2, 3, 0) * sender_scale(device) ** 2).reshape(count, grid.size)
+
+
 def conjugate_gradients(
-    operator: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor, *, iterations: int, tolerance: float
+    operator: Callable[[Tensor], Tensor],
+    right: Tensor,
+    diagonal: Tensor,
+    *,
+    iterations: int,
+    tolerance: float,
+    start: Tensor | None = None,
 ) -> Tensor:
     """Solve operator(x) = right for each row of N x K, preconditioned by a diagonal; stops when all rows converged."""
-    x = torch.zeros_like(right)
-    residual = right.clone()
+    x = torch.zeros_like(right) if start is None else start
+    residual = right - operator(x) if start is not None else right.clone()
     scaled = residual / diagonal
     direction = scaled.clone()
     energy = (residual * scaled).sum(1, keepdim=True)
-    stop = energy * tolerance**2
+    stop = (right * right / diagonal).sum(1, keepdim=True) * tolerance**2
     for _ in range(iterations):
         image = operator(direction)
         rate = energy / (direction * image).sum(1, keepdim=True).clamp_min(1e-30)
@@ -98,13 +125,15 @@ def solve(
     pixels: PixelEvidence | None = None,
     *,
     mean: Tensor | None = None,
+    start: Tensor | None = None,
     iterations: int = 40,
     tolerance: float = 1e-3,
 ) -> Tensor:
-    """The most probable coefficients, N x rows x columns x 768 in grey levels.
+    """The most probable coefficients, N x rows x columns x COEFFICIENTS in grey levels.
 
-    variance: prior variance in the sender's units, broadcastable to N x rows*columns*768.
-    mean: prior mean in the sender's units, N x rows*columns*768; zero if None.
+    variance: prior variance in the sender's units, broadcastable to N x grid.size.
+    mean: prior mean in the sender's units, N x grid.size; zero if None. start: a first guess, N x grid.size, in
+    the sender's units; what is near saves iterations.
     """
     count = symbols.values.shape[0]
     variance = variance.expand(count, grid.size)
@@ -119,9 +148,10 @@ def solve(
     u = conjugate_gradients(
         lambda t: _apply(t, grid, variance, symbols, pixels),
         right,
-        _diagonal(right, grid, variance, symbols, pixels),
+        operator_diagonal(grid, variance, symbols, pixels),
         iterations=iterations,
         tolerance=tolerance,
+        start=None if start is None else (start if mean is None else start - mean),
     )
     if mean is not None:
         u = u + mean

@@ -15,13 +15,17 @@ from torch.nn import functional
 
 from imuge_cli.lattice.transform import BLOCK, LUMA, dct_matrix
 
+CPU = torch.device("cpu")
 SOURCE_BLOCK = 64
-COEFFICIENT_COUNTS = (480, 144, 144)
+BAND = 4
+COEFFICIENT_COUNTS = (600, 100, 100)
 COEFFICIENTS = sum(COEFFICIENT_COUNTS)
+# Frequencies 0 .. REACH - 1 occur among the coefficients.
+REACH = 35
 # Model of a coefficient's variance, c * (1 + r) ** -p with r the radial frequency, fitted to photographs.
 _SPECTRUM = ((2.6e6, 2.44), (4.3e5, 3.0), (4.3e5, 3.0))
 # The sender divides by the standard deviation to this power: what is large gets more of the channel.
-FLATTENING = 0.35
+FLATTENING = 0.25
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,9 @@ class SourceGrid:
 
     @classmethod
     def of(cls, height: int, width: int) -> SourceGrid:
-        """The grid nearest to a working picture of height x width pixels."""
-        return cls(max(1, (height + 32) // SOURCE_BLOCK), max(1, (width + 32) // SOURCE_BLOCK))
+        """The grid for a working picture of height x width pixels: as many whole blocks as fit, and one more where
+        three quarters of it do. Rather a little fewer coefficients than the symbols could carry than more."""
+        return cls(max(1, (height + 16) // SOURCE_BLOCK), max(1, (width + 16) // SOURCE_BLOCK))
 
     @property
     def height(self) -> int:
@@ -53,12 +58,13 @@ class SourceGrid:
 
 
 @lru_cache(maxsize=4)
-def frequencies(device: torch.device = torch.device("cpu")) -> tuple[Tensor, Tensor, Tensor]:
-    """Channel, row frequency and column frequency of each coefficient (three int64 vectors of 768)."""
+def frequencies(device: torch.device = CPU) -> tuple[Tensor, Tensor, Tensor]:
+    """Channel, row frequency and column frequency of each coefficient (three int64 vectors of COEFFICIENTS)."""
     rows: list[tuple[int, int, int]] = []
     for channel, count in enumerate(COEFFICIENT_COUNTS):
         order = sorted(
-            ((u, v) for u in range(SOURCE_BLOCK) for v in range(SOURCE_BLOCK)), key=lambda f: (f[0] + f[1], f[0])
+            ((u, v) for u in range(SOURCE_BLOCK) for v in range(SOURCE_BLOCK)),
+            key=lambda f: (f[0] + f[1], f[0]),
         )
         rows += [(channel, u, v) for u, v in order[:count]]
     table = torch.tensor(rows, dtype=torch.int64).T.to(device)
@@ -66,8 +72,8 @@ def frequencies(device: torch.device = torch.device("cpu")) -> tuple[Tensor, Ten
 
 
 @lru_cache(maxsize=4)
-def model_variance(device: torch.device = torch.device("cpu")) -> Tensor:
-    """The spectrum model's variance of each coefficient, grey levels squared: 768 values."""
+def model_variance(device: torch.device = CPU) -> Tensor:
+    """The spectrum model's variance of each coefficient, grey levels squared: COEFFICIENTS values."""
     channel, u, v = (t.double().to(device) for t in frequencies())
     level = torch.tensor([c for c, _ in _SPECTRUM], dtype=torch.float64, device=device)[channel.long()]
     slope = torch.tensor([p for _, p in _SPECTRUM], dtype=torch.float64, device=device)[channel.long()]
@@ -75,8 +81,8 @@ def model_variance(device: torch.device = torch.device("cpu")) -> Tensor:
 
 
 @lru_cache(maxsize=4)
-def sender_scale(device: torch.device = torch.device("cpu")) -> Tensor:
-    """What the sender divides each coefficient by: 768 values, grey levels."""
+def sender_scale(device: torch.device = CPU) -> Tensor:
+    """What the sender divides each coefficient by: COEFFICIENTS values, grey levels."""
     return model_variance(device) ** (FLATTENING / 2)
 
 
@@ -112,14 +118,26 @@ def from_grid(picture: Tensor, height: int, width: int) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _block_matrix(device: torch.device) -> Tensor:
-    return dct_matrix(SOURCE_BLOCK).float().to(device)
+    """REACH x 64: the DCT basis functions of the frequencies that are described."""
+    return dct_matrix(SOURCE_BLOCK)[:REACH].float().to(device)
+
+
+def _box(blocks: int) -> Tensor:
+    """Averages of neighbouring samples and then DCTs of four: 64 samples to the bands of eight runs of 8."""
+    averages = torch.kron(torch.eye(SOURCE_BLOCK // 2, dtype=torch.float64), torch.full((1, 2), 0.5**0.5).double())
+    return torch.block_diag(*[dct_matrix(BAND)] * blocks) @ averages
 
 
 @lru_cache(maxsize=4)
 def _band_matrix(device: torch.device) -> Tensor:
-    """64 x 64: from the DCT of 64 samples to the DCTs of their eight runs of 8 samples."""
-    small = torch.block_diag(*[dct_matrix(BLOCK)] * (SOURCE_BLOCK // BLOCK))
-    return (small @ dct_matrix(SOURCE_BLOCK).T).float().to(device)
+    """32 x REACH: from the DCT of 64 samples to bands."""
+    return (_box(SOURCE_BLOCK // BLOCK) @ dct_matrix(SOURCE_BLOCK)[:REACH].T).float().to(device)
+
+
+@lru_cache(maxsize=4)
+def _picture_matrix(device: torch.device) -> Tensor:
+    """32 x 64: from 64 samples to bands."""
+    return _box(SOURCE_BLOCK // BLOCK).float().to(device)
 
 
 def _split(plane: Tensor) -> Tensor:
@@ -133,33 +151,44 @@ def _join(blocks: Tensor) -> Tensor:
     return blocks.transpose(3, 4).reshape(n, c, rows * b, columns * b)
 
 
+@lru_cache(maxsize=4)
+def _places(device: torch.device) -> Tensor:
+    """Where each coefficient lies in a flattened 3 x REACH x REACH array."""
+    channel, u, v = frequencies(device)
+    return (channel * REACH + u) * REACH + v
+
+
 def _pick(blocks: Tensor) -> Tensor:
-    channel, u, v = frequencies(blocks.device)
-    return blocks.permute(1, 4, 5, 0, 2, 3)[channel, u, v].permute(1, 2, 3, 0)
+    n, _, rows, columns, _, _ = blocks.shape
+    flat = blocks.permute(0, 2, 3, 1, 4, 5).reshape(n, rows, columns, -1)
+    return flat[..., _places(blocks.device)]
 
 
 def _place(coefficients: Tensor) -> Tensor:
     n, rows, columns, _ = coefficients.shape
-    channel, u, v = frequencies(coefficients.device)
-    blocks = coefficients.new_zeros(3, SOURCE_BLOCK, SOURCE_BLOCK, n, rows, columns)
-    blocks[channel, u, v] = coefficients.permute(3, 0, 1, 2)
-    return blocks.permute(3, 0, 4, 5, 1, 2)
+    flat = coefficients.new_zeros(n, rows, columns, 3 * REACH * REACH)
+    flat[..., _places(coefficients.device)] = coefficients
+    return flat.view(n, rows, columns, 3, REACH, REACH).permute(0, 3, 1, 2, 4, 5)
 
 
 def analyse_source(rgb: Tensor) -> Tensor:
-    """Coefficients of N x 3 x H x W RGB (grey levels, on the grid): N x rows x columns x 768, grey levels."""
+    """Coefficients of N x 3 x H x W RGB (grey levels, on the grid): N x rows x columns x COEFFICIENTS."""
     d = _block_matrix(rgb.device)
     return _pick(d @ _split(rgb_to_ycc(rgb)) @ d.T)
 
 
 def synthesise_source(coefficients: Tensor) -> Tensor:
-    """The RGB picture (grey levels, on the grid, not clipped) that N x rows x columns x 768 coefficients describe."""
+    """The RGB picture (grey levels, on the grid, not clipped) that N x rows x columns x COEFFICIENTS describe."""
     d = _block_matrix(coefficients.device)
     return ycc_to_rgb(_join(d.T @ _place(coefficients) @ d))
 
 
 def bands(coefficients: Tensor) -> Tensor:
-    """8 x 8 block DCT of the picture that coefficients describe: N x 3 x rows x columns x 64 x 64."""
+    """What 8 x 8 pixel blocks show of the picture that coefficients describe: N x 3 x rows x columns x 32 x 32.
+
+    Each 8 x 8 block is halved in size by averaging (times 2, so that the transform is orthonormal on what it
+    keeps) and its 4 x 4 DCT taken; block (i, j) of a source block lies at [4i:4i+4, 4j:4j+4].
+    """
     q = _band_matrix(coefficients.device)
     return q @ _place(coefficients) @ q.T
 
@@ -171,6 +200,6 @@ def bands_transposed(values: Tensor) -> Tensor:
 
 
 def bands_of_picture(rgb: Tensor) -> Tensor:
-    """8 x 8 block DCT of a picture on the grid, arranged as `bands` arranges it."""
-    small = torch.block_diag(*[dct_matrix(BLOCK)] * (SOURCE_BLOCK // BLOCK)).float().to(rgb.device)
-    return small @ _split(rgb_to_ycc(rgb)) @ small.T
+    """The same bands of any picture on the grid, N x 3 x H x W in grey levels."""
+    q = _picture_matrix(rgb.device)
+    return q @ _split(rgb_to_ycc(rgb)) @ q.T

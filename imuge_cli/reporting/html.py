@@ -77,9 +77,7 @@ def page(entries: Sequence[tuple[Report, Sequence[Thumbnail]]], *, title: str) -
 
 
 def _section(report: Report, thumbnails: Sequence[Thumbnail]) -> str:
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _rows(report)
-    )
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _rows(report))
     figures = "".join(_figure(thumbnail) for thumbnail in thumbnails)
     verdict = "error" if report.error else report.verification.verdict if report.verification else "immunized"
     return (
@@ -101,9 +99,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         rows.append((report.error.type, report.error.message))
     if report.immunization:
         done = report.immunization
-        rows += [
-            ("Immunized", f"PSNR {decibel(done.psnr)}, SSIM {figure(done.ssim)}, strength {done.strength}")
-        ]
+        rows += [("Immunized", f"PSNR {decibel(done.psnr)}, SSIM {figure(done.ssim)}, strength {done.strength}")]
     if report.verification:
         rows += _verification_rows(report)
     if report.recovery:

@@ -24,9 +24,7 @@ def heatmap(
     H x W x 3 RGB uint8. Raises ValueError where sizes differ.
     """
     if probability.shape != picture.shape[:2] or (mask is not None and mask.shape != picture.shape[:2]):
-        raise ValueError(
-            f"picture {picture.shape[:2]}, probability {probability.shape} and mask must agree in size"
-        )
+        raise ValueError(f"picture {picture.shape[:2]}, probability {probability.shape} and mask must agree in size")
     blended = np.empty_like(picture)
     for top in range(0, picture.shape[0], _STRIP):
         rows = slice(top, top + _STRIP)

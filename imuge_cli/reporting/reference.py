@@ -21,9 +21,7 @@ class ReferenceFigures:
     note: str | None = None
 
 
-def compare(
-    original: NDArray[Any], picture: NDArray[Any], mask: NDArray[Any] | None, *, file: str
-) -> ReferenceFigures:
+def compare(original: NDArray[Any], picture: NDArray[Any], mask: NDArray[Any] | None, *, file: str) -> ReferenceFigures:
     """PSNR, SSIM and PSNR inside the mask.
 
     original, picture: H x W x 3 uint8; mask: H x W bool, True = tampered. Pictures of different size cannot
@@ -36,9 +34,7 @@ def compare(
     if original.shape != picture.shape:
         height, width = original.shape[:2]
         other_height, other_width = picture.shape[:2]
-        note = (
-            f"the reference is {width} x {height}, the picture {other_width} x {other_height}: not compared"
-        )
+        note = f"the reference is {width} x {height}, the picture {other_width} x {other_height}: not compared"
         return ReferenceFigures(file, None, None, None, note=note)
     inside = None
     if mask is not None and mask.shape == original.shape[:2] and bool(mask.any()):

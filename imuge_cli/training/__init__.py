@@ -1,0 +1,7 @@
+"""Training: shards of photographs in, weights out."""
+
+from __future__ import annotations
+
+from imuge_cli.training.run import run_training
+
+__all__ = ["run_training"]

@@ -130,9 +130,7 @@ def test_scaling_by_half_is_the_mean_of_four_pixels(image: U8) -> None:
 def test_scaling_back_loses_more_the_smaller_and_resamplings_differ(image: U8) -> None:
     figures = [_psnr(_run(f"scale-back:{factor}", image), image) for factor in (0.3, 0.5, 0.7, 1.5)]
     assert figures == sorted(figures)
-    outputs = [
-        _run(f"scale-back:0.6:{name}", image) for name in ("area", "linear", "cubic", "bicubic", "lanczos")
-    ]
+    outputs = [_run(f"scale-back:0.6:{name}", image) for name in ("area", "linear", "cubic", "bicubic", "lanczos")]
     for index, output in enumerate(outputs):
         assert all(not np.array_equal(output, other) for other in outputs[:index])
         assert abs(output.astype(float).mean() - image.mean()) < 1.5
@@ -193,9 +191,7 @@ def test_a_chain_is_its_attacks_one_after_the_other(image: U8) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    steps=st.lists(
-        st.sampled_from(["crop:0.6", "crop:0.9", "scale:0.7", "scale:1.6"]), min_size=1, max_size=4
-    ),
+    steps=st.lists(st.sampled_from(["crop:0.6", "crop:0.9", "scale:0.7", "scale:1.6"]), min_size=1, max_size=4),
     seed=st.integers(0, 1000),
 )
 def test_the_frame_says_where_every_pixel_came_from(steps: list[str], seed: int) -> None:

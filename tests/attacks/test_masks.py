@@ -64,25 +64,19 @@ def test_a_box_fills_its_bounding_box_and_an_object_does_not() -> None:
 
 def test_box_ellipse_and_object_are_one_piece() -> None:
     for shape in ("box", "ellipse", "object"):
-        counts = [
-            _pieces(random_mask(128, 160, 0.1, np.random.default_rng(seed), shape)) for seed in range(30)
-        ]
+        counts = [_pieces(random_mask(128, 160, 0.1, np.random.default_rng(seed), shape)) for seed in range(30)]
         assert sum(count == 1 for count in counts) >= 29, shape
 
 
 def test_multi_has_several_parts_as_a_rule() -> None:
-    counts = [
-        _pieces(random_mask(256, 256, 0.06, np.random.default_rng(seed), "multi")) for seed in range(20)
-    ]
+    counts = [_pieces(random_mask(256, 256, 0.06, np.random.default_rng(seed), "multi")) for seed in range(20)]
     assert sum(count >= 2 for count in counts) >= 14
 
 
 def test_text_and_brush_are_thin_and_boxes_are_not() -> None:
     def depth(shape: str) -> float:
         masks = [random_mask(256, 256, 0.1, np.random.default_rng(seed), shape) for seed in range(8)]
-        return float(
-            np.mean([cv2.distanceTransform(m.astype(np.uint8), cv2.DIST_L2, 5).max() for m in masks])
-        )
+        return float(np.mean([cv2.distanceTransform(m.astype(np.uint8), cv2.DIST_L2, 5).max() for m in masks]))
 
     assert depth("text") < depth("brush") < 0.6 * depth("box")
 

@@ -46,9 +46,7 @@ def test_ranges_are_drawn_whole_odd_or_smooth() -> None:
     assert kernels == {3, 5, 7}
     sigmas = [TrainingMix((("noise:1..13", 1),)).draw(rng).attacks[0].strength for _ in range(400)]
     assert min(sigmas) >= 1 and max(sigmas) <= 13 and min(sigmas) < 1.5 and max(sigmas) > 12.5
-    resamplings = {
-        TrainingMix((("scale-back:0.7:any", 1),)).draw(rng).attacks[0].resampling for _ in range(80)
-    }
+    resamplings = {TrainingMix((("scale-back:0.7:any", 1),)).draw(rng).attacks[0].resampling for _ in range(80)}
     assert {"area", "cubic", "lanczos"} <= resamplings
     assert TrainingMix((("scale-back:0.7:lanczos", 1),)).draw(rng) == parse("scale-back:0.7:lanczos")
 

@@ -72,17 +72,11 @@ def test_saving_again_is_deterministic_and_replaces_only_its_own_family(tmp_path
     assert second != first
     assert not first.exists()
     assert other.exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        ["manifest.json", other.name, second.name]
-    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["manifest.json", other.name, second.name])
 
 
-@pytest.mark.parametrize(
-    ("value", "word"), [(1e6, "65504"), (float("nan"), "finite"), (float("inf"), "finite")]
-)
-def test_numbers_that_would_be_lost_are_refused_and_nothing_is_written(
-    tmp_path: Path, value: float, word: str
-) -> None:
+@pytest.mark.parametrize(("value", "word"), [(1e6, "65504"), (float("nan"), "finite"), (float("inf"), "finite")])
+def test_numbers_that_would_be_lost_are_refused_and_nothing_is_written(tmp_path: Path, value: float, word: str) -> None:
     with pytest.raises(WeightsError, match=word):
         save_weights(tmp_path, "lattice", {"w": torch.tensor([value])}, CONFIG, {})
     assert list(tmp_path.iterdir()) == []

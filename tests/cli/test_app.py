@@ -147,9 +147,7 @@ def test_a_reader_that_goes_away_leaves_no_message() -> None:
     assert process.wait(60) == 2
 
 
-def test_configuration_gives_defaults_below_environment_and_options(
-    engines: list[FakeEngine], picture: Maker
-) -> None:
+def test_configuration_gives_defaults_below_environment_and_options(engines: list[FakeEngine], picture: Maker) -> None:
     Path("c.toml").write_text('strength = "strong"\nformat = "png"\n[immunize]\ndevice = "cpu"\n')
     assert run("--config", "c.toml", "immunize", picture()).code == 0
     assert Path("photo.immunized.png").exists()
@@ -174,9 +172,7 @@ def test_the_usual_configuration_file_is_read(
     ("content", "word"),
     [("strenght = 'strong'", "strenght"), ("[verify]\nstrength = 'strong'", "strength"), ("= 3", "TOML")],
 )
-def test_a_wrong_configuration_is_an_error(
-    engines: list[FakeEngine], picture: Maker, content: str, word: str
-) -> None:
+def test_a_wrong_configuration_is_an_error(engines: list[FakeEngine], picture: Maker, content: str, word: str) -> None:
     Path("c.toml").write_text(content)
     ran = run("--config", "c.toml", "immunize", picture())
     assert ran.code == 2 and word in ran.err and engines == []

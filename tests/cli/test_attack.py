@@ -35,9 +35,7 @@ def test_the_same_seed_gives_the_same_files(picture: Maker) -> None:
 def test_a_final_jpeg_is_what_is_written_not_compressed_again(picture: Maker) -> None:
     assert run("attack", picture(), "out.jpg", "--jpeg", "40").code == 0
     bgr = cv2.cvtColor(read_picture(Path("photo.png")).pixels, cv2.COLOR_RGB2BGR)
-    assert (
-        Path("out.jpg").read_bytes() == cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 40])[1].tobytes()
-    )
+    assert Path("out.jpg").read_bytes() == cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 40])[1].tobytes()
     assert run("attack", "photo.png", "decoded.png", "--jpeg", "40").code == 0
     decoded = cv2.cvtColor(cv2.imread("out.jpg"), cv2.COLOR_BGR2RGB)
     assert np.array_equal(read_picture(Path("decoded.png")).pixels, decoded)
@@ -46,9 +44,7 @@ def test_a_final_jpeg_is_what_is_written_not_compressed_again(picture: Maker) ->
 def test_a_jpeg_without_that_attack_has_quality_95(picture: Maker) -> None:
     assert run("attack", picture(), "out.jpg").code == 0
     bgr = cv2.cvtColor(read_picture(Path("photo.png")).pixels, cv2.COLOR_RGB2BGR)
-    assert (
-        Path("out.jpg").read_bytes() == cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-    )
+    assert Path("out.jpg").read_bytes() == cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
     assert not read_mask(Path("out.truth.png")).any()
 
 
@@ -102,9 +98,7 @@ def test_the_donor_is_what_splicing_takes_from(picture: Maker) -> None:
     picture("donor.png", 9)
     run("attack", picture(), "out.png", "--tamper", "splice", "--donor", "donor.png")
     truth = read_mask(Path("out.truth.png"))
-    assert np.array_equal(
-        read_picture(Path("out.png")).pixels[truth], read_picture(Path("donor.png")).pixels[truth]
-    )
+    assert np.array_equal(read_picture(Path("out.png")).pixels[truth], read_picture(Path("donor.png")).pixels[truth])
 
 
 @pytest.mark.parametrize(
@@ -120,9 +114,7 @@ def test_the_donor_is_what_splicing_takes_from(picture: Maker) -> None:
         (("-", "--json"), "--json"),
     ],
 )
-def test_mistakes_are_found_and_nothing_is_written(
-    picture: Maker, arguments: tuple[str, ...], words: str
-) -> None:
+def test_mistakes_are_found_and_nothing_is_written(picture: Maker, arguments: tuple[str, ...], words: str) -> None:
     before = picture().read_bytes()
     ran = run("attack", "photo.png", *arguments)
     assert ran.code == 2 and words in ran.err

@@ -26,9 +26,7 @@ def test_writes_a_bmp_beside_the_input_and_says_so(engines: list[FakeEngine], pi
     assert np.array_equal(written.pixels[1:], read_picture(Path("photo.png")).pixels[1:])
 
 
-def test_settings_reach_the_engine_from_options_and_environment(
-    engines: list[FakeEngine], picture: Maker
-) -> None:
+def test_settings_reach_the_engine_from_options_and_environment(engines: list[FakeEngine], picture: Maker) -> None:
     run(
         "immunize",
         picture(),
@@ -50,9 +48,7 @@ def test_an_option_beats_the_environment(engines: list[FakeEngine], picture: Mak
     assert engines[0].settings.strength == "subtle"
 
 
-def test_json_is_one_object_per_file_and_nothing_else_on_stdout(
-    engines: list[FakeEngine], picture: Maker
-) -> None:
+def test_json_is_one_object_per_file_and_nothing_else_on_stdout(engines: list[FakeEngine], picture: Maker) -> None:
     ran = run("immunize", picture("a.png"), picture("b.png"), "--json")
     first, second = ran.objects
     assert first["schema"] == "imuge.report/1"
@@ -62,9 +58,7 @@ def test_json_is_one_object_per_file_and_nothing_else_on_stdout(
     assert "chosen automatically" in first["device"]["why"]
 
 
-def test_nothing_is_overwritten_without_force_and_no_work_is_done(
-    engines: list[FakeEngine], picture: Maker
-) -> None:
+def test_nothing_is_overwritten_without_force_and_no_work_is_done(engines: list[FakeEngine], picture: Maker) -> None:
     Path("b.immunized.bmp").write_bytes(b"precious")
     ran = run("immunize", picture("a.png"), picture("b.png"))
     assert ran.code == 2
@@ -149,9 +143,7 @@ def test_stdin_to_stdout_carries_the_picture_alone(engines: list[FakeEngine], pi
     assert "PSNR" in ran.err
 
 
-def test_empty_stdin_and_json_with_a_picture_on_stdout_are_errors(
-    engines: list[FakeEngine], picture: Maker
-) -> None:
+def test_empty_stdin_and_json_with_a_picture_on_stdout_are_errors(engines: list[FakeEngine], picture: Maker) -> None:
     assert run("immunize", "-", stdin=b"").code == 2
     ran = run("immunize", picture(), "-o", "-", "--json")
     assert ran.code == 2 and "--json" in ran.err and ran.out == ""

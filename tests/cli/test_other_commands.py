@@ -61,12 +61,7 @@ def test_weights_check_names_what_differs() -> None:
     ran = run("weights", "check", "--weights", folder)
     assert ran.code == 2
     assert "lattice: intact" in ran.out and "other: damaged" in ran.out
-    assert (
-        path.name in ran.err
-        and "expected sha256" in ran.err
-        and "found" in ran.err
-        and "reinstall" in ran.err
-    )
+    assert path.name in ran.err and "expected sha256" in ran.err and "found" in ran.err and "reinstall" in ran.err
     path.unlink()
     told = run("weights", "check", "--weights", folder, "--json")
     assert told.code == 2
@@ -121,15 +116,64 @@ def test_bench_hands_its_options_over(engines: list[FakeEngine], monkeypatch: py
     assert called["sizes"] == ("256", "full") and called["pictures"] == 3 and called["seed"] == 4
     assert (called["attacks"], called["tampers"], called["shares"]) == (("jpeg:70",), ("clone",), (0.25,))
     called["make_engine"]()
-    assert engines[0].settings.device == "cpu"
+    assert engines[0].settings.device == "cpu" and engines[0].settings.key is None
+    called["make_stranger"]()
+    assert engines[1].settings.device == "cpu" and engines[1].settings.key != load_secret(None)
+
+
+def test_bench_leaves_the_sizes_to_the_suite(engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+    module = ModuleType("imuge_cli.benchmark")
+    module.run_bench = lambda **options: called.update(options)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "imuge_cli.benchmark", module)
+    ran = run("bench", "--data", "k", "--suite", "full", "--sheet", 4, "--update-readme", "R.md", "--force")
+    assert ran.code == 0 and ran.out == ""
+    assert (called["suite"], called["sizes"], called["sheet"], called["force"]) == ("full", None, 4, True)
+    assert called["update_readme"] == Path("R.md")
+
+
+def test_bench_speed_passes_the_engines_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+    module = ModuleType("imuge_cli.benchmark")
+
+    def run_speed(**options: Any) -> str:
+        called.update(options)
+        return "| speed |"
+
+    module.run_speed = run_speed  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "imuge_cli.benchmark", module)
+    ran = run(
+        "bench", "--suite", "speed", "--megapixels", 24, "--key-file", "my.key", "--strength", "strong",
+        "--weights", "w",
+    )  # fmt: skip
+    assert ran.code == 0 and ran.out == "| speed |\n"
+    given = dict(zip(called["options"][::2], called["options"][1::2], strict=True))
+    assert given == {"--model": "lattice", "--device": "auto", "--key-file": "my.key", "--weights": "w"}
+    assert called["immunize_options"] == ("--strength", "strong") and called["megapixels"] == (24.0,)
+    assert called["photograph"]().shape == (512, 512, 3)
+
+
+def test_bench_measures_with_a_whole_engine(engines: list[FakeEngine]) -> None:
+    from imuge_cli.image.picture import Picture
+    from imuge_cli.image.write import write_picture
+
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(60, 200, (64, 64, 3), dtype=np.uint8)
+        write_picture(Picture(pixels=pixels), Path("k", f"{number}.png"))
+    ran = run("bench", "--data", "k", "--suite", "smoke", "--size", "full", "--attacks", "none", "--pictures", 1)
+    assert ran.code == 0 and "## Recovery, original size, 10 % tampered" in ran.out
+    assert sorted(path.name for path in Path("imuge-bench").iterdir()) == [
+        "results.csv", "results.json", "tables.md",
+    ]  # fmt: skip
+    again = run("bench", "--data", "k", "--suite", "smoke")
+    assert again.code == 2 and "--force" in again.err
+    assert run("bench", "--suite", "smoke").code == 2
 
 
 def test_train_hands_its_options_over(monkeypatch: pytest.MonkeyPatch) -> None:
     called: dict[str, Any] = {}
     monkeypatch.setattr(training, "run_training", lambda **options: called.update(options), raising=False)
-    ran = run(
-        "train", "--data", "a", "--data", "b", "--net", "v", "--minutes", "1.5", "--resume", "--lr", "0.001"
-    )
+    ran = run("train", "--data", "a", "--data", "b", "--net", "v", "--minutes", "1.5", "--resume", "--lr", "0.001")
     assert ran.code == 0 and ran.out == ""
     assert called["data"] == (Path("a"), Path("b")) and called["nets"] == ("v",)
     assert called["minutes"] == 1.5 and called["resume"] is True and called["lr"] == 0.001

@@ -15,9 +15,7 @@ Maker = Callable[..., Path]
 BOX = (slice(20, 30), slice(10, 34))
 
 
-def test_writes_the_recovered_picture_and_says_what_was_restored(
-    engines: list[FakeEngine], suspect: Maker
-) -> None:
+def test_writes_the_recovered_picture_and_says_what_was_restored(engines: list[FakeEngine], suspect: Maker) -> None:
     ran = run("recover", suspect("t.png", BOX), "--mask-out")
     assert ran.code == 0
     assert "restored 10.0 % of the pixels -> t.recovered.bmp" in ran.out
@@ -60,9 +58,7 @@ def test_a_persons_mask_is_used_instead(engines: list[FakeEngine], suspect: Make
     assert ran.objects[0]["recovery"]["restored_share"] == 15 / 2400
 
 
-def test_a_mask_of_another_size_or_for_several_files_is_refused(
-    engines: list[FakeEngine], suspect: Maker
-) -> None:
+def test_a_mask_of_another_size_or_for_several_files_is_refused(engines: list[FakeEngine], suspect: Maker) -> None:
     write_mask(np.ones((10, 10), bool), Path("small.png"))
     ran = run("recover", suspect("t.png", BOX), "--mask", "small.png")
     assert ran.code == 2 and "10 x 10" in ran.err

@@ -44,9 +44,7 @@ def test_the_order_of_severity() -> None:
     assert worst([0, 3]) == 3 and worst([3, 1]) == 1 and worst([1, 2, 3]) == 2
 
 
-def test_exit_zero_covers_verdicts_but_not_errors(
-    engines: list[FakeEngine], suspect: Maker, picture: Maker
-) -> None:
+def test_exit_zero_covers_verdicts_but_not_errors(engines: list[FakeEngine], suspect: Maker, picture: Maker) -> None:
     assert run("verify", suspect("t.png", BOX), picture("n.png"), "--exit-zero").code == 0
     assert run("verify", "missing.png", "--exit-zero").code == 2
 
@@ -66,9 +64,7 @@ def test_json_holds_the_whole_report(engines: list[FakeEngine], suspect: Maker) 
     assert report["key"]["kind"] == "published"
 
 
-def test_masks_and_heatmaps_go_beside_the_suspect_or_into_the_folder(
-    engines: list[FakeEngine], suspect: Maker
-) -> None:
+def test_masks_and_heatmaps_go_beside_the_suspect_or_into_the_folder(engines: list[FakeEngine], suspect: Maker) -> None:
     path = suspect("sub/t.png", BOX)
     assert run("verify", path, "--mask-out", "--heatmap-out").code == 1
     mask = read_mask(Path("sub/t.mask.png"))
@@ -102,8 +98,7 @@ def test_a_faulty_file_is_one_line_without_a_traceback(engines: list[FakeEngine]
     ran = run("verify", fault("f.png"), suspect("i.png"), "--quiet")
     assert ran.code == 2
     assert ran.err.splitlines() == [
-        "imuge: error: f.png: unexpected ZeroDivisionError: a fault of the program "
-        "(IMUGE_DEBUG=1 shows where)"
+        "imuge: error: f.png: unexpected ZeroDivisionError: a fault of the program (IMUGE_DEBUG=1 shows where)"
     ]
     assert "i.png: intact" in ran.out
 

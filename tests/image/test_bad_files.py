@@ -80,9 +80,7 @@ def test_truncated(tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str,
 
 
 @pytest.mark.parametrize("kind", ["png", "png16"])
-def test_one_flipped_bit_in_png_is_found(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str
-) -> None:
+def test_one_flipped_bit_in_png_is_found(tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str) -> None:
     data = bytearray(FILES[kind]())
     data[len(data) // 2] ^= 1
     (tmp_path / "a.png").write_bytes(data)

@@ -235,9 +235,7 @@ def test_pixels_may_be_changed_in_place() -> None:
         assert pixels.flags.c_contiguous
 
 
-def test_reading_is_silent_and_leaves_pillow_as_it_was(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_reading_is_silent_and_leaves_pillow_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     (tmp_path / "a.png").write_bytes(raw_png(noise(8, 8, 3, np.uint16), 2, (b"eXIf", b"II*\x00\xff")))
     with warnings.catch_warnings():

@@ -138,7 +138,5 @@ def test_memory_stays_bounded_at_24_megapixels() -> None:
         carry_residual(pixels, np.ones(size, np.float32), iterations=1)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 700_000

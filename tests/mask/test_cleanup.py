@@ -33,9 +33,7 @@ def test_specks_and_lines_narrower_than_k_go(width: int) -> None:
     assert np.array_equal(clean(box(10, 10, 14, 14)), box(10, 10, 14, 14))
 
 
-@pytest.mark.parametrize(
-    "edges", [(0, 0, 12, 12), (0, 5, 12, 40), (28, 28, 40, 40), (5, 0, 20, 10), (0, 0, 40, 40)]
-)
+@pytest.mark.parametrize("edges", [(0, 0, 12, 12), (0, 5, 12, 40), (28, 28, 40, 40), (5, 0, 20, 10), (0, 0, 40, 40)])
 def test_regions_at_the_border_are_not_eroded_from_outside(edges: tuple[int, int, int, int]) -> None:
     for order in ("open", "close", "open-close", "close-open"):
         assert np.array_equal(clean(box(*edges), order=order), box(*edges))  # type: ignore[arg-type]

@@ -18,9 +18,7 @@ def noisy(truth: NDArray[np.bool_], low: float, high: float, noise: float, seed:
     """A probability map: `low` outside and `high` inside of truth, with Gaussian noise, in 0..1."""
     rng = np.random.default_rng(seed)
     soft = cv2.GaussianBlur(truth.astype(np.float32), (5, 5), 0)
-    return np.clip(low + (high - low) * soft + noise * rng.standard_normal(truth.shape), 0, 1).astype(
-        np.float32
-    )
+    return np.clip(low + (high - low) * soft + noise * rng.standard_normal(truth.shape), 0, 1).astype(np.float32)
 
 
 def disc(radius: float = 14.0, size: int = 80) -> NDArray[np.bool_]:

@@ -25,18 +25,14 @@ def test_psnr_equals_the_formula_and_scikit_images(top: int) -> None:
     a, b = pair(top=top)
     by_hand = 10 * math.log10(top**2 / np.mean((a.astype(float) - b.astype(float)) ** 2))
     assert psnr(a, b, data_range=top) == pytest.approx(by_hand, abs=1e-9)
-    assert psnr(a, b, data_range=top) == pytest.approx(
-        peak_signal_noise_ratio(a, b, data_range=top), abs=1e-9
-    )
+    assert psnr(a, b, data_range=top) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=top), abs=1e-9)
 
 
 def test_psnr_of_known_errors() -> None:
     flat = np.full((16, 16, 3), 100, dtype=np.uint8)
     assert psnr(flat, flat) == math.inf
     assert psnr(flat, flat + np.uint8(1)) == pytest.approx(20 * math.log10(255))
-    assert psnr(flat, flat - np.uint8(1)) == pytest.approx(
-        48.1308, abs=1e-4
-    )  # no wrap-around of unsigned bytes
+    assert psnr(flat, flat - np.uint8(1)) == pytest.approx(48.1308, abs=1e-4)  # no wrap-around of unsigned bytes
     assert psnr(np.zeros((8, 8)), np.full((8, 8), 255.0)) == 0.0
 
 

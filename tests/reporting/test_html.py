@@ -22,9 +22,7 @@ def test_the_page_is_self_contained_and_escapes_names() -> None:
 
 
 def test_failed_files_are_on_the_page_too() -> None:
-    text = page(
-        [(error_report("verify", file="x.png", exit_code=2, error=ValueError("bad file")), [])], title="t"
-    )
+    text = page([(error_report("verify", file="x.png", exit_code=2, error=ValueError("bad file")), [])], title="t")
     assert "bad file" in text and 'class="verdict error"' in text
 
 
@@ -37,9 +35,7 @@ def test_thumbnails_are_small_and_keep_colours() -> None:
     assert decoded is not None
     assert decoded.shape == (200, 400, 3)
     assert decoded[0, 0].tolist() == [0, 0, 200]
-    mask = cv2.imdecode(
-        np.frombuffer(Thumbnail.of("m", np.ones((4, 4), bool)).png, np.uint8), cv2.IMREAD_GRAYSCALE
-    )
+    mask = cv2.imdecode(np.frombuffer(Thumbnail.of("m", np.ones((4, 4), bool)).png, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert mask is not None and (mask == 255).all()
 
 

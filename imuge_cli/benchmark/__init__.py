@@ -1,0 +1,13 @@
+"""Measuring what imuge does: pictures are immunized, tampered with, attacked, verified and recovered.
+
+- `suites`: which cases.  `gallery`: the pictures.  `cases`: one case.  `run`: all of them.
+- `rows` -> `aggregate` -> `goals` -> `tables` -> `store` and `readme`: from single cases to the printed page.
+- `sheet`: what it looks like.  `speed`: time and memory of the command line.
+
+Everything goes through the public interface, with pictures as they are after a file was written and read.
+"""
+
+from imuge_cli.benchmark.run import run_bench
+from imuge_cli.benchmark.speed import run_speed
+
+__all__ = ["run_bench", "run_speed"]

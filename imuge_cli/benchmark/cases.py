@@ -1,0 +1,195 @@
+"""One case: tamper, attack, recover blind, recover with the true mask, compare with the pristine original."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from imuge_cli.attacks.benign import Attacked, apply, parse
+from imuge_cli.attacks.tampers import NEEDS_DONOR, random_tamper
+from imuge_cli.benchmark.engine import Engine, Image8, Mask, Verified
+from imuge_cli.benchmark.gallery import Donor, Subject, random_for
+from imuge_cli.benchmark.rows import CaseRow, ForeignRow, UntamperedRow
+from imuge_cli.errors import NotImmunizedError, RecoveryError
+from imuge_cli.image.picture import Picture
+from imuge_cli.image.working_size import to_working
+from imuge_cli.metrics.fidelity import local_psnr, psnr
+from imuge_cli.metrics.localization import confusion
+
+RECOVERED, REFUSED, NOT_FOUND = "recovered", "refused", "not-found"
+
+
+@dataclass(frozen=True)
+class Tampered:
+    """A tampered picture, before any attack. pixels: H x W x 3 uint8; truth: H x W, pixels replaced."""
+
+    kind: str
+    share: float
+    donor: str
+    pixels: Image8
+    truth: Mask
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A case's figures, and its pictures in the suspect's frame."""
+
+    row: CaseRow
+    suspect: Image8
+    truth: Mask
+    mask: Mask
+    recovered: Image8
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the engine made of a suspect; picture: the suspect itself where there was no recovery."""
+
+    outcome: str
+    verification: Verified
+    picture: Image8
+    seconds: float
+
+
+def tamper(subject: Subject, kind: str, share: float, donor: Donor | None, seed: int) -> Tampered:
+    """The same for every attack that follows, and for every selection of cases."""
+    rng = random_for(seed, subject.embedding.size, subject.name, kind, f"{share:g}")
+    content = donor if kind in NEEDS_DONOR else None
+    pixels, truth = random_tamper(subject.immunized, kind, share, rng, content.pixels if content else None)
+    return Tampered(kind, share, content.kind if content else "", pixels, truth)
+
+
+def measure(engine: Engine, subject: Subject, tampered: Tampered, attack: str, seed: int, *, canvas: bool) -> Measured:
+    """One suspect. canvas: also rebuild what a crop took away."""
+    rng = random_for(seed, subject.embedding.size, subject.name, tampered.kind, tampered.share, attack)
+    attacked = apply(parse(attack), tampered.pixels, rng)
+    suspect, truth = attacked.image, attacked.follow(tampered.truth)
+    reference = in_frame(subject.original, attacked)
+    answer = _ask(engine, suspect)
+    row = _row(subject, tampered, attack, attacked, truth, reference, answer)
+    if answer.outcome == RECOVERED:
+        row = replace(
+            row,
+            oracle_local_psnr=_oracle(engine, suspect, truth, reference),
+            canvas_psnr=_canvas(engine, subject, attacked) if canvas else None,
+        )
+    return Measured(row, suspect, truth, answer.verification.mask, answer.picture)
+
+
+def in_frame(original: Image8, attacked: Attacked) -> Image8:
+    """The pristine original where the suspect shows it, at the suspect's size: h x w x 3 uint8."""
+    top, left, rows, cols = attacked.crop_box
+    window = original[top : top + rows, left : left + cols]
+    size = (int(attacked.image.shape[0]), int(attacked.image.shape[1]))
+    if window.shape[:2] == size:
+        return window
+    return np.clip(np.rint(to_working(window, size)), 0, 255).astype(np.uint8)
+
+
+def untampered(engine: Engine, subject: Subject, attack: str, seed: int) -> UntamperedRow:
+    """An attacked picture in which nothing was tampered with."""
+    rng = random_for(seed, subject.embedding.size, subject.name, "untampered", attack)
+    suspect = apply(parse(attack), subject.immunized, rng).image
+    started = time.perf_counter()
+    verified = engine.verify(Picture(pixels=suspect))
+    seconds = time.perf_counter() - started
+    flagged = float(np.mean(verified.mask))
+    return UntamperedRow(subject.embedding.size, subject.name, attack, verified.verdict, flagged, seconds)
+
+
+def foreign(engine: Engine, subject: Subject, pixels: Image8, kind: str) -> ForeignRow:
+    """A picture that carries nothing of this key: H x W x 3 uint8."""
+    verified = engine.verify(Picture(pixels=pixels))
+    return ForeignRow(subject.embedding.size, subject.name, kind, verified.verdict)
+
+
+def _ask(engine: Engine, suspect: Image8) -> _Answer:
+    """recover, which verifies on the way; verify alone where recover has no result to hold it."""
+    picture = Picture(pixels=suspect)
+    started = time.perf_counter()
+    try:
+        result = engine.recover(picture)
+    except NotImmunizedError:
+        outcome = NOT_FOUND
+    except RecoveryError:
+        outcome = REFUSED
+    else:
+        seconds = time.perf_counter() - started
+        return _Answer(RECOVERED, result.verification, result.picture.as_uint8(), seconds)
+    seconds = time.perf_counter() - started
+    return _Answer(outcome, engine.verify(picture), suspect, seconds)
+
+
+def _row(
+    subject: Subject,
+    tampered: Tampered,
+    attack: str,
+    attacked: Attacked,
+    truth: Mask,
+    reference: Image8,
+    answer: _Answer,
+) -> CaseRow:
+    verified = answer.verification
+    place = verified.synchronisation
+    counts = confusion(verified.mask, truth)
+    before, inside = (_inside(reference, picture, truth) for picture in (attacked.image, answer.picture))
+    return CaseRow(
+        size=subject.embedding.size,
+        picture=subject.name,
+        tamper=tampered.kind,
+        share=tampered.share,
+        attack=attack,
+        donor=tampered.donor,
+        tampered_share=float(truth.mean()),
+        outcome=answer.outcome,
+        verdict=verified.verdict,
+        layer=verified.layer,
+        found=place is not None and verified.verdict != NOT_FOUND,
+        offset_exact=place is not None and (place.offset_rows, place.offset_cols) == attacked.crop_box[:2],
+        identified=verified.image_id == subject.image_id,
+        found_scale=place.scale if place else None,
+        z_score=place.z_score if place else None,
+        precision=counts.precision,
+        recall=counts.recall,
+        f1=counts.f1,
+        iou=counts.iou,
+        suspect_local_psnr=before,
+        local_psnr=inside,
+        exact=inside == math.inf,
+        oracle_local_psnr=before,  # until there is a recovery to compare
+        psnr=psnr(reference, answer.picture),
+        canvas_psnr=None,
+        seconds=answer.seconds,
+    )
+
+
+def _inside(reference: Image8, picture: Image8, truth: Mask) -> float | None:
+    """L-PSNR in dB; None where the attack left nothing of the tampered pixels."""
+    return local_psnr(reference, picture, truth) if truth.any() else None
+
+
+def _oracle(engine: Engine, suspect: Image8, truth: Mask, reference: Image8) -> float | None:
+    if not truth.any():
+        return None
+    try:
+        picture = engine.recover(Picture(pixels=suspect), mask=truth).picture.as_uint8()
+    except (NotImmunizedError, RecoveryError):
+        picture = suspect
+    return _inside(reference, picture, truth)
+
+
+def _canvas(engine: Engine, subject: Subject, attacked: Attacked) -> float | None:
+    """PSNR of the pixels that the crop took away, in the original's frame; None where there are none."""
+    top, left, rows, cols = attacked.crop_box
+    lost = np.ones(subject.original.shape[:2], dtype=bool)
+    lost[top : top + rows, left : left + cols] = False
+    if not lost.any():
+        return None
+    try:
+        whole = engine.recover(Picture(pixels=attacked.image), restore_canvas=True).picture.as_uint8()
+    except (NotImmunizedError, RecoveryError):
+        return None
+    return psnr(subject.original, whole, lost) if whole.shape == subject.original.shape else None

@@ -1,0 +1,77 @@
+"""What the benchmark needs of the library: the public interface of `api.Imuge`, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imuge_cli.image.picture import Picture
+
+Image8 = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+class Immunized(Protocol):
+    """What `immunize` gives."""
+
+    @property
+    def picture(self) -> Picture: ...
+    @property
+    def strength(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def key_kind(self) -> str: ...
+    @property
+    def weights_sha256(self) -> str | None: ...
+    @property
+    def device(self) -> str: ...
+
+
+class Synchronised(Protocol):
+    """Where the suspect lies in the original's frame: its upper left corner, in the original's pixels."""
+
+    @property
+    def offset_rows(self) -> int: ...
+    @property
+    def offset_cols(self) -> int: ...
+    @property
+    def scale(self) -> float: ...
+    @property
+    def z_score(self) -> float: ...
+
+
+class Verified(Protocol):
+    """What `verify` gives. mask: H x W bool of the suspect's size, True = tampered."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def mask(self) -> Mask: ...
+    @property
+    def synchronisation(self) -> Synchronised | None: ...
+    @property
+    def image_id(self) -> int | None: ...
+    @property
+    def layer(self) -> str: ...
+
+
+class Recovered(Protocol):
+    """What `recover` gives: the picture, and the verification that it rests on."""
+
+    @property
+    def picture(self) -> Picture: ...
+    @property
+    def verification(self) -> Verified: ...
+
+
+class Engine(Protocol):
+    """The library. recover raises NotImmunizedError or RecoveryError."""
+
+    def immunize(self, picture: Picture, *, image_id: int | None = None) -> Immunized: ...
+
+    def verify(self, picture: Picture) -> Verified: ...
+
+    def recover(self, picture: Picture, *, mask: Mask | None = None, restore_canvas: bool = False) -> Recovered: ...

@@ -1,0 +1,121 @@
+"""What single measurements are kept as. dB values are None where there is nothing to measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imuge_cli.benchmark.machine import Machine
+from imuge_cli.benchmark.suites import Settings
+
+FAILURE_DB = 15.0
+"""A recovery below this shows nothing of the original."""
+
+
+@dataclass(frozen=True)
+class EmbeddingRow:
+    """One immunized picture against its original. seconds: of `immunize`."""
+
+    size: str
+    picture: str
+    height: int
+    width: int
+    psnr: float
+    ssim: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One tampered and attacked picture, in the suspect's frame, against the pristine original.
+
+    share: what was asked for; tampered_share: of the suspect's pixels, after any crop. donor: "immunized",
+    "plain" or "" for tampers without one. outcome: "recovered", "refused" (RecoveryError) or "not-found";
+    the last two leave the recipient the suspect itself, and are measured so. found: synchronised at all.
+    offset_exact: and at the right offset. identified: with the right image id. local_psnr: inside the truly
+    tampered pixels; inf where every one is right (then `exact`). suspect_local_psnr: the same before
+    recovery. oracle_local_psnr: recovered with the true mask. canvas_psnr: where the crop took pixels away.
+    seconds: of the blind `recover`.
+    """
+
+    size: str
+    picture: str
+    tamper: str
+    share: float
+    attack: str
+    donor: str
+    tampered_share: float
+    outcome: str
+    verdict: str
+    layer: str
+    found: bool
+    offset_exact: bool
+    identified: bool
+    found_scale: float | None
+    z_score: float | None
+    precision: float
+    recall: float
+    f1: float
+    iou: float
+    suspect_local_psnr: float | None
+    local_psnr: float | None
+    exact: bool
+    oracle_local_psnr: float | None
+    psnr: float
+    canvas_psnr: float | None
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        """L-PSNR below FAILURE_DB, no synchronisation, or recovery refused."""
+        too_poor = self.local_psnr is not None and self.local_psnr < FAILURE_DB
+        return too_poor or not self.found or self.outcome != "recovered"
+
+
+@dataclass(frozen=True)
+class UntamperedRow:
+    """An immunized picture that was attacked but not tampered with. flagged_share: of its pixels."""
+
+    size: str
+    picture: str
+    attack: str
+    verdict: str
+    flagged_share: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ForeignRow:
+    """A picture that this key has not immunized. kind: "never immunized" or "another secret"."""
+
+    size: str
+    picture: str
+    kind: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What did the work."""
+
+    model: str
+    strength: str
+    key_kind: str
+    weights_sha256: str | None
+    device: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything measured. complete: False where the run was interrupted, or is not over yet."""
+
+    version: str
+    settings: Settings
+    pictures: tuple[str, ...]
+    machine: Machine
+    engine: EngineFacts | None
+    seconds: float
+    complete: bool
+    embedding: tuple[EmbeddingRow, ...]
+    cases: tuple[CaseRow, ...]
+    untampered: tuple[UntamperedRow, ...]
+    foreign: tuple[ForeignRow, ...]

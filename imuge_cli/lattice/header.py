@@ -1,0 +1,129 @@
+"""The header: a few facts about the picture, coded and repeated over all blocks.
+
+80 bits, most significant first: format version 4, family 2, strength 2, height 16, width 16, image id 24 and
+CRC-16/CCITT-FALSE 16 (over the 64 bits before it). Eight zero bits follow, and a
+convolutional code of rate 1/3 and constraint length 9 (generators 557, 663, 711 octal) makes 264 code bits of them,
+which the chips repeat in a keyed order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT_VERSION = 1
+FAMILIES = ("lattice", "imuge", "imuge_plus")
+STRENGTHS = ("subtle", "balanced", "strong")
+_FIELDS = (("version", 4), ("family", 2), ("strength", 2), ("height", 16), ("width", 16), ("image_id", 24))
+_CHECK_BITS = 16
+_TAIL_BITS = 8
+_GENERATORS = (0o557, 0o663, 0o711)
+INFORMATION_BITS = sum(width for _, width in _FIELDS)
+CODE_BITS = (INFORMATION_BITS + _CHECK_BITS + _TAIL_BITS) * len(_GENERATORS)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture says of itself. height and width: of the whole immunized picture, in pixels (1 to 65,535)."""
+
+    version: int
+    family: int
+    strength: int
+    height: int
+    width: int
+    image_id: int
+
+    def to_bits(self) -> NDArray[np.uint8]:
+        """The 64 information bits and the 16 check bits. Raises ValueError where a field does not fit."""
+        bits: list[int] = []
+        for name, width in _FIELDS:
+            value = getattr(self, name)
+            if not 0 <= value < 1 << width:
+                raise ValueError(f"header field {name} = {value} does not fit {width} bits")
+            bits += [value >> shift & 1 for shift in range(width - 1, -1, -1)]
+        check = _crc16(bits)
+        bits += [check >> shift & 1 for shift in range(_CHECK_BITS - 1, -1, -1)]
+        return np.array(bits, np.uint8)
+
+    @classmethod
+    def from_bits(cls, bits: NDArray[np.uint8]) -> Header | None:
+        """The header in 80 bits, or None where the check or the version does not fit."""
+        values = [int(b) for b in bits]
+        information, check = values[:INFORMATION_BITS], values[INFORMATION_BITS:]
+        if _crc16(information) != int("".join(map(str, check)), 2):
+            return None
+        fields, at = {}, 0
+        for name, width in _FIELDS:
+            fields[name] = int("".join(map(str, information[at : at + width])), 2)
+            at += width
+        header = cls(**fields)
+        known = header.family < len(FAMILIES) and header.strength < len(STRENGTHS)
+        return header if known and header.version == FORMAT_VERSION and header.height and header.width else None
+
+
+def _crc16(bits: list[int]) -> int:
+    register = 0xFFFF
+    for bit in bits:
+        register ^= bit << 15
+        register = (register << 1) ^ 0x1021 if register & 0x8000 else register << 1
+        register &= 0xFFFF
+    return register
+
+
+@lru_cache(maxsize=1)
+def _trellis() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each of 256 states and input bits: the next state, and the three code bits as -1 / +1."""
+    state = np.arange(256)[:, None]
+    register = (np.arange(2)[None] << 8) | state
+    following = register >> 1
+    outputs = np.stack([_parity(register & generator) for generator in _GENERATORS], -1)
+    return following, outputs * 2.0 - 1
+
+
+def _parity(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    result = values.copy()
+    for shift in (8, 4, 2, 1):
+        result ^= result >> shift
+    return result & 1
+
+
+def encode_header(header: Header) -> NDArray[np.uint8]:
+    """The 264 code bits of a header."""
+    following, outputs = _trellis()
+    state, code = 0, []
+    for bit in [*header.to_bits().tolist(), *([0] * _TAIL_BITS)]:
+        code.append(outputs[state, bit] > 0)
+        state = int(following[state, bit])
+    return np.concatenate(code).astype(np.uint8)
+
+
+def decode_header(evidence: NDArray[np.float64]) -> Header | None:
+    """The header that soft code bits say, or None if none passes its check.
+
+    evidence: 264 values, positive for a 1; their size says how sure (log likelihood ratios up to a factor).
+    Viterbi's algorithm: the most probable path through the trellis from state 0 to state 0.
+    """
+    following, outputs = _trellis()
+    steps = evidence.reshape(-1, len(_GENERATORS))
+    metric = np.full(256, -np.inf)
+    metric[0] = 0
+    # The two predecessors of state s: the states (s * 2) % 256 and that + 1, both by input bit s >> 7.
+    states = np.arange(256)
+    source = np.stack([(states * 2) % 256, (states * 2) % 256 + 1])
+    bit = states >> 7
+    choices = []
+    for step in steps:
+        gains = metric[source] + (outputs[source, bit] @ step)
+        choice = gains.argmax(0)
+        metric = gains[choice, states]
+        choices.append(choice)
+    assert (following[source, bit] == states).all()
+    state, bits = 0, []
+    for choice in reversed(choices):
+        bits.append(state >> 7)
+        state = int(source[choice[state], state])
+    decided = np.array(bits[::-1][: INFORMATION_BITS + _CHECK_BITS], np.uint8)
+    return Header.from_bits(decided)

@@ -1,0 +1,157 @@
+"""Where the lattice lies in a suspect: pilots found by correlation, then the header read.
+
+The statistic: a pilot's coefficient c, step q and dither d give the phase 2 pi (c / q - d); its cosine averages 0
+for a picture that was never immunized (the dither is uniform and keyed) and is near 1 for an untouched one. The
+sum over n pilots, divided by sqrt(n / 2), is standard normal in the first case, for any picture.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imuge_cli.keys import Secret
+from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
+from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
+from imuge_cli.lattice.transform import BLOCK, analyse
+
+# One position is tried: 6 standard deviations happen once in 10^9. Without a readable header more is asked.
+DIRECT_THRESHOLD = 6.0
+DIRECT_THRESHOLD_ALONE = 8.0
+# Millions of positions are tried: the largest of them reaches 5.3 by chance. The header's check must fit as well.
+SEARCH_THRESHOLD = 6.5
+_MINIMUM_BLOCKS = 64
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Where the lattice was found.
+
+    top, left: position of the suspect's first pixel in the immunized working picture, pixels. z_score: of the pilots.
+    step: lattice step in grey levels. header: None where it could not be read. code: 264 code bits (of the
+    header, or the most probable ones).
+    """
+
+    top: int
+    left: int
+    z_score: float
+    step: float
+    header: Header | None
+    code: NDArray[np.uint8]
+
+
+def synchronise_direct(plane: Tensor, secret: Secret, steps: tuple[float, ...]) -> Fix | None:
+    """Try the suspect as it lies: its first pixel is the immunized picture's first pixel.
+
+    plane: luma, 1 x 1 x H x W, grey levels.
+    """
+    coefficients = analyse(plane)[0].cpu().numpy()
+    layout = make_layout(secret, *coefficients.shape[1:])
+    best = max(((pilot_score(coefficients, layout, step), step) for step in steps), default=(0.0, 0.0))
+    if best[0] < DIRECT_THRESHOLD:
+        return None
+    header, code = read_header(coefficients, layout, best[1])
+    if header is None and best[0] < DIRECT_THRESHOLD_ALONE:
+        return None
+    return Fix(0, 0, best[0], best[1], header, code)
+
+
+def synchronise_search(plane: Tensor, secret: Secret, steps: tuple[float, ...], *, limit: int) -> Fix | None:
+    """Try every offset of the suspect in a picture of at most limit x limit pixels; needs a readable header.
+
+    plane: luma, 1 x 1 x H x W, grey levels. Returns None where nothing passes.
+    """
+    rows = limit // BLOCK
+    layout = make_layout(secret, rows, rows)
+    for step in steps:
+        score, top, left = _best_offset(plane, layout, step, rows)
+        if score < SEARCH_THRESHOLD:
+            continue
+        shifted = plane[..., -top % BLOCK :, -left % BLOCK :]
+        coefficients = analyse(shifted)[0].cpu().numpy()
+        first_row, first_column = -(-top // BLOCK), -(-left // BLOCK)
+        local = make_layout(secret, *coefficients.shape[1:], top=first_row, left=first_column)
+        header, code = read_header(coefficients, local, step)
+        if header is not None:
+            return Fix(top, left, score, step, header, code)
+    return None
+
+
+def pilot_score(coefficients: NDArray[np.float32], layout: Layout, step: float) -> float:
+    """The statistic for slot coefficients 14 x rows x columns at the layout's position, standard deviations."""
+    phase = _phases(coefficients, layout, layout.order[:1], step)
+    return float(np.cos(2 * np.pi * phase).sum() / math.sqrt(max(phase.size, 1) / 2))
+
+
+def read_header(
+    coefficients: NDArray[np.float32], layout: Layout, step: float
+) -> tuple[Header | None, NDArray[np.uint8]]:
+    """The header that the chips say (None where its check fails), and the code bits as far as known.
+
+    coefficients: 14 x rows x columns at the layout's position. Each chip votes with the sine of its phase, weighted
+    by how well the pilots in its slot agree.
+    """
+    slot = layout.order[1]
+    pilot_slot, pilots = (
+        layout.order[0],
+        np.cos(2 * np.pi * _phases(coefficients, layout, layout.order[:1], step)[0]),
+    )
+    agreement = np.array(
+        [pilots[pilot_slot == s].mean() if (pilot_slot == s).any() else 0 for s in range(ROBUST_SLOTS)]
+    )
+    reliability = np.clip(agreement, 0.02, 0.95)
+    votes = np.sin(2 * np.pi * _phases(coefficients, layout, layout.order[1:2], step)[0])
+    votes *= np.where(layout.flips, -1, 1) * (reliability / (1 - reliability**2))[slot]
+    evidence = np.bincount((layout.chips % CODE_BITS).ravel(), votes.ravel(), CODE_BITS)
+    header = decode_header(evidence)
+    if header is None:
+        return None, (evidence > 0).astype(np.uint8)
+    return header, encode_header(header)
+
+
+def _phases(
+    coefficients: NDArray[np.float32], layout: Layout, slots: NDArray[np.int64], step: float
+) -> NDArray[np.float64]:
+    """Phases in cells of the given slots (K x rows x columns), dither removed."""
+    values = np.take_along_axis(coefficients, slots, 0).astype(np.float64)
+    dither = np.take_along_axis(layout.dither, slots, 0)
+    phases: NDArray[np.float64] = values / step - dither
+    return phases
+
+
+def _best_offset(plane: Tensor, layout: Layout, step: float, size: int) -> tuple[float, int, int]:
+    """Correlate all 64 block phases with the pilot plane: best score, and the offset (top, left) in pixels."""
+    device = plane.device
+    pilot = torch.from_numpy(layout.order[0]).to(device)
+    dither = torch.from_numpy(layout.dither[:ROBUST_SLOTS]).to(device)
+    slots = torch.arange(ROBUST_SLOTS, device=device)[:, None, None]
+    reference = (pilot == slots) * torch.polar(torch.ones_like(dither), -2 * torch.pi * dither)
+    rows, columns = plane.shape[-2] // BLOCK, plane.shape[-1] // BLOCK
+    shape = (_even(size + rows), _even(size + columns))
+    spectrum = torch.fft.fft2(reference, s=shape)
+    best = (0.0, 0, 0)
+    for row in range(BLOCK):
+        for column in range(BLOCK):
+            coefficients = analyse(plane[..., row:, column:])[0, :ROBUST_SLOTS]
+            height, width = coefficients.shape[-2:]
+            if height * width < _MINIMUM_BLOCKS or height > size or width > size:
+                continue
+            angle = 2 * torch.pi * coefficients / step
+            signal = torch.fft.fft2(torch.polar(torch.ones_like(angle), -angle), s=shape)
+            score = torch.fft.ifft2((signal.conj() * spectrum).sum(0)).real
+            score = score[: size - height + 1, : size - width + 1] / math.sqrt(height * width / 2)
+            value, place = score.flatten().max(0)
+            if float(value) > best[0]:
+                top, left = divmod(int(place), score.shape[1])
+                best = (float(value), top * BLOCK - row, left * BLOCK - column)
+    return best
+
+
+def _even(length: int) -> int:
+    """A length that Fourier transforms like: a multiple of 32."""
+    return -(-length // 32) * 32

@@ -1,0 +1,1 @@
+"""The default family: E, V and R over a keyed lattice."""

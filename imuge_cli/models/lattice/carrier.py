@@ -1,0 +1,92 @@
+"""Everything that sender and receiver share for one secret and one working size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from imuge_cli.keys import Secret
+from imuge_cli.lattice.header import CODE_BITS
+from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT, make_layout
+from imuge_cli.lattice.transform import BLOCK
+from imuge_cli.payload.mixing import Mixing, make_mixing
+from imuge_cli.payload.source import SourceGrid, model_variance, sender_scale
+
+# Lattice step, grey levels, by strength: the carrier's one trade of visibility for robustness.
+STEPS = {"subtle": 18.0, "balanced": 21.7, "strong": 26.0}
+# Cells a symbol of one standard deviation spans, by slot. Above about .2 symbols wrap, and only a receiver that
+# already has an idea of them (from the pixels that were not tampered with) tells the wraps apart; it is repaid in
+# noise. Small gains survive more tampering, large ones say more where little was tampered with.
+GAINS = (0.35,) * SLOT_COUNT
+# Header chips sit a quarter of a cell to either side of the dither: antipodal phases.
+CHIP_PHASE = 0.25
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """Keyed tensors for working pictures of height x width pixels, rows x columns whole 8 x 8 blocks.
+
+    order: 1 x 14 x rows x columns, slot numbers: pilot, header chip, 12 data slots. dither: the same shape, by
+    slot, cells. chips: rows x columns, which code bit. flips: -1 where the chip is sent inverted, else 1.
+    gains: 1 x 12 x rows x columns, cells per standard deviation of each data symbol.
+    amplitude: standard deviation of mixed coefficients by the spectrum model.
+    """
+
+    height: int
+    width: int
+    rows: int
+    columns: int
+    grid: SourceGrid
+    order: Tensor
+    dither: Tensor
+    chips: Tensor
+    flips: Tensor
+    mixing: Mixing
+    gains: Tensor
+    amplitude: float
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.dither.device
+
+    def by_order(self, planes: Tensor) -> Tensor:
+        """Planes by slot, N x 14 x rows x columns, to planes by use (pilot, header chip, data)."""
+        return torch.gather(planes, 1, self.order.expand(planes.shape[0], -1, -1, -1))
+
+    def by_slot(self, planes: Tensor) -> Tensor:
+        """Inverse of by_order."""
+        return torch.zeros_like(planes).scatter_(1, self.order.expand(planes.shape[0], -1, -1, -1), planes)
+
+    def chip_phases(self, code: Tensor) -> Tensor:
+        """Phases of the header chips for code bits N x 264 (0 or 1): N x 1 x rows x columns, cells."""
+        signs = (code.float() * 2 - 1)[:, self.chips] * self.flips
+        return (signs * CHIP_PHASE)[:, None]
+
+
+@lru_cache(maxsize=8)
+def make_carrier(secret: Secret, height: int, width: int, device: torch.device) -> Carrier:
+    """The carrier of a secret for a working picture of height x width pixels."""
+    rows, columns = height // BLOCK, width // BLOCK
+    grid = SourceGrid.of(height, width)
+    layout = make_layout(secret, rows, columns)
+    mixing = make_mixing(secret, grid.size, DATA_SLOTS * rows * columns, device)
+    per_block = float((model_variance() / sender_scale() ** 2).sum())
+    order = torch.from_numpy(layout.order)[None].to(device)
+    return Carrier(
+        height=height,
+        width=width,
+        rows=rows,
+        columns=columns,
+        grid=grid,
+        order=order,
+        dither=torch.from_numpy(layout.dither)[None].to(device),
+        chips=torch.from_numpy(layout.chips % CODE_BITS).to(device),
+        flips=torch.from_numpy(1.0 - 2.0 * layout.flips).float().to(device),
+        mixing=mixing,
+        gains=torch.tensor(GAINS, device=device)[order[:, 2:]],
+        amplitude=(per_block * grid.rows * grid.columns / mixing.length) ** 0.5,
+    )

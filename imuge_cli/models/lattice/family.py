@@ -1,0 +1,121 @@
+"""The networks and statistics of the default family, as they are stored and used together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from imuge_cli.errors import WeightsError
+from imuge_cli.lattice.transform import BLOCK
+from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.receiver import (
+    THOROUGH,
+    Draft,
+    Effort,
+    Reception,
+    Statistics,
+    block_ratios,
+    draft,
+    pilot_noise,
+)
+from imuge_cli.networks.recoverer import MULTIPLE, Recoverer
+from imuge_cli.networks.verifier import Verifier, block_evidence
+from imuge_cli.payload.source import BAND, COEFFICIENTS, model_variance
+
+FAMILY = "lattice"
+
+
+class LatticeNetworks(nn.Module):
+    """V, R and the receiver's statistics."""
+
+    log_variance: Tensor
+    log_residue: Tensor
+
+    def __init__(
+        self,
+        verifier_widths: tuple[int, ...] = (64, 96, 128),
+        recoverer_widths: tuple[int, ...] = (48, 64, 96, 160),
+    ) -> None:
+        super().__init__()
+        self.config = {"verifier_widths": list(verifier_widths), "recoverer_widths": list(recoverer_widths)}
+        self.verifier = Verifier(verifier_widths)
+        self.recoverer = Recoverer(recoverer_widths)
+        self.register_buffer("log_variance", torch.log(model_variance()))
+        self.register_buffer("log_residue", torch.full((3, BAND, BAND), 4.6))
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> LatticeNetworks:
+        """The networks in a weights file. Raises WeightsError where tensors and configuration do not fit."""
+        try:
+            networks = cls(tuple(config["verifier_widths"]), tuple(config["recoverer_widths"]))  # type: ignore[arg-type]
+            networks.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        except (KeyError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise WeightsError(f"the weights do not fit this version's networks ({reason}); reinstall imuge") from error
+        if networks.log_variance.numel() != COEFFICIENTS:
+            raise WeightsError("the weights describe another set of coefficients; reinstall imuge")
+        return networks
+
+    def statistics(self) -> Statistics:
+        """The receiver's statistics."""
+        return Statistics(variance=torch.exp(self.log_variance), residue=torch.exp(self.log_residue))
+
+    def first_look(self, carrier: Carrier, reception: Reception) -> Tensor:
+        """V without a draft: logits N x 1 x H x W."""
+        trust = torch.ones_like(reception.known)
+        # Tampered blocks would pass for noise; a second estimate leaves out what the first calls overwritten.
+        for _ in range(2):
+            noise = pilot_noise(carrier, reception, trust)
+            ratios = block_ratios(carrier, reception, noise)
+            vote = functional.avg_pool2d(ratios.sum(1, keepdim=True), 3, 1, 1, count_include_pad=False)
+            trust = torch.sigmoid(-2 * vote)
+        suspect = reception.picture / 255
+        return self._look(suspect, suspect, block_evidence(ratios, reception.errors, reception.known, False))
+
+    def second_look(self, reception: Reception, solution: Draft) -> Tensor:
+        """V with a draft: logits N x 1 x H x W."""
+        evidence = block_evidence(solution.ratios, reception.errors, reception.known, True)
+        return self._look(reception.picture / 255, solution.picture.clamp(0, 255) / 255, evidence)
+
+    def solve(self, carrier: Carrier, reception: Reception, probability: Tensor, effort: Effort = THOROUGH) -> Draft:
+        """The draft under a tamper probability N x 1 x H x W per pixel."""
+        return draft(carrier, reception, block_probability(probability, carrier), self.statistics(), effort)
+
+    def recover(self, reception: Reception, mask: Tensor, solution: Draft) -> Tensor:
+        """R: the recovered picture, N x 3 x H x W in [0, 1], not clipped. mask: N x 1 x H x W."""
+        return self.recover_window(reception, mask, solution, (slice(None), slice(None)))
+
+    def recover_window(
+        self, reception: Reception, mask: Tensor, solution: Draft, window: tuple[slice, slice]
+    ) -> Tensor:
+        """R on the given rows and columns alone."""
+        pictures = (reception.picture / 255, mask, solution.picture.clamp(0, 255) / 255)
+        parts = [picture[(..., *window)] for picture in pictures]
+        height, width = parts[0].shape[-2:]
+        suspect, told, drafted = (pad_to(part, MULTIPLE) for part in parts)
+        result: Tensor = self.recoverer(suspect, told, drafted, solution.noise.mean(1), solution.doubt)
+        return result[..., :height, :width]
+
+    def _look(self, suspect: Tensor, drafted: Tensor, evidence: Tensor) -> Tensor:
+        height, width = suspect.shape[-2:]
+        suspect, drafted = pad_to(suspect, MULTIPLE), pad_to(drafted, MULTIPLE)
+        rows, columns = suspect.shape[-2] // BLOCK, suspect.shape[-1] // BLOCK
+        evidence = functional.pad(evidence, (0, columns - evidence.shape[-1], 0, rows - evidence.shape[-2]))
+        result: Tensor = self.verifier(suspect, drafted, evidence)
+        return result[..., :height, :width]
+
+
+def pad_to(picture: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until height and width are multiples."""
+    height, width = picture.shape[-2:]
+    padding = (0, -width % multiple, 0, -height % multiple)
+    return functional.pad(picture, padding, mode="replicate") if any(padding) else picture
+
+
+def block_probability(probability: Tensor, carrier: Carrier) -> Tensor:
+    """Per-pixel probability N x 1 x H x W to blocks N x 1 x rows x columns: the worst quarter of each block."""
+    whole = probability[..., : carrier.rows * BLOCK, : carrier.columns * BLOCK]
+    return functional.max_pool2d(functional.avg_pool2d(whole, BLOCK // 2), 2)

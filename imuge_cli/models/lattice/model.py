@@ -1,0 +1,234 @@
+"""The default family behind the protocol of `models`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imuge_cli.errors import InputError, RecoveryError
+from imuge_cli.image.working_size import LIMIT, carry_residual, resize_plane, to_working, working_size
+from imuge_cli.keys import Secret
+from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
+from imuge_cli.lattice.synchronise import Fix, synchronise_direct, synchronise_search
+from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
+from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
+from imuge_cli.models.lattice.receiver import Reception, receive
+from imuge_cli.models.lattice.sender import immunize_working
+from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
+
+MINIMUM_SIDE = 128
+_MARGIN = 48
+_ALL_STEPS = tuple(STEPS[s] for s in ("balanced", "subtle", "strong"))
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What verify keeps for recover."""
+
+    carrier: Carrier
+    reception: Reception
+
+
+class LatticeModel:
+    """E, V and R over a keyed lattice, for one secret."""
+
+    name = FAMILY
+
+    def __init__(self, networks: LatticeNetworks, secret: Secret, device: torch.device, weights_sha256: str | None):
+        self._networks = networks.to(device).eval().requires_grad_(False)
+        self._secret = secret
+        self._device = device
+        self.weights_sha256 = weights_sha256
+
+    @torch.inference_mode()
+    def immunize(self, pixels: Pixels, header: Header) -> Immunized:
+        """See Model.immunize."""
+        height, width = pixels.shape[:2]
+        if min(height, width) < MINIMUM_SIDE:
+            raise InputError(
+                f"{width} x {height} pixels are too few to immunize; each side must be at least {MINIMUM_SIDE} pixels"
+            )
+        size = working_size(height, width)
+        working = _to_tensor(np.clip(to_working(pixels, size), 0, 255), self._device)
+        carrier = make_carrier(self._secret, *size, self._device)
+        code = torch.from_numpy(encode_header(header))[None].to(self._device)
+        sent = immunize_working(carrier, working, code, STEPS[STRENGTHS[header.strength]])
+        if size != (height, width):
+            result = carry_residual(pixels, luma(sent - working)[0, 0].cpu().numpy())
+        else:
+            result = _add(pixels, _to_array(sent - working))
+        self._check(result, size, header)
+        return Immunized(pixels=result, working_size=size)
+
+    def _check(self, pixels: Pixels, size: tuple[int, int], header: Header) -> None:
+        """What was written must be found again: a picture that is saturated nearly everywhere has no room."""
+        plane = luma(_to_tensor(to_working(pixels, size), self._device))
+        fix = synchronise_direct(plane, self._secret, (STEPS[STRENGTHS[header.strength]],))
+        if fix is None or fix.header != header:
+            raise InputError(
+                "this picture has no room for the immunization (nearly all of it is saturated, or one side is far "
+                "too short for the other); use a larger or less extreme picture, or --strength strong"
+            )
+
+    @torch.inference_mode()
+    def verify(self, pixels: Pixels) -> Verified:
+        """See Model.verify."""
+        height, width = pixels.shape[:2]
+        found = self._synchronise(pixels)
+        if found is None:
+            return Verified(frame=None, header=None, probability=np.zeros((height, width), np.float32))
+        fix, size = found
+        carrier, frame = self._frame(fix, size, (height, width))
+        reception = self._receive(pixels, carrier, frame, fix)
+        networks = self._networks
+        first = torch.sigmoid(networks.first_look(carrier, reception))
+        solution = networks.solve(carrier, reception, first)
+        second = torch.sigmoid(networks.second_look(reception, solution))
+        inside = second[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
+        probability = resize_plane(inside.cpu().numpy(), (height, width))
+        return Verified(
+            frame=frame,
+            header=fix.header,
+            probability=np.clip(probability, 0, 1),
+            evidence=_Evidence(carrier, reception),
+        )
+
+    def _synchronise(self, pixels: Pixels) -> tuple[Fix, tuple[int, int]] | None:
+        """The lattice's place, and the size at which the suspect was looked at."""
+        height, width = pixels.shape[:2]
+        if min(height, width) < MINIMUM_SIDE // 2:
+            return None
+        sizes = [working_size(height, width)]
+        enlarged = working_size(height * LIMIT, width * LIMIT)
+        if enlarged != sizes[0]:
+            sizes.append(enlarged)
+        for size in sizes:
+            plane = luma(_to_tensor(to_working(pixels, size), self._device))
+            fix = synchronise_direct(plane, self._secret, _ALL_STEPS)
+            if fix is not None:
+                return fix, size
+        plane = luma(_to_tensor(to_working(pixels, sizes[0]), self._device))
+        fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
+        return None if fix is None else (fix, sizes[0])
+
+    def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Carrier, Frame]:
+        canvas = size if fix.header is None else working_size(fix.header.height, fix.header.width)
+        canvas = (max(canvas[0], fix.top + size[0]), max(canvas[1], fix.left + size[1]))
+        frame = Frame(
+            top=fix.top,
+            left=fix.left,
+            height=size[0],
+            width=size[1],
+            canvas=canvas,
+            scale=suspect[0] / size[0],
+            z_score=fix.z_score,
+        )
+        return make_carrier(self._secret, *canvas, self._device), frame
+
+    def _receive(self, pixels: Pixels, carrier: Carrier, frame: Frame, fix: Fix) -> Reception:
+        canvas = torch.full((1, 3, *frame.canvas), 128.0, device=self._device)
+        known = torch.zeros(1, 1, *frame.canvas, device=self._device)
+        rows, columns = (
+            slice(frame.top, frame.top + frame.height),
+            slice(frame.left, frame.left + frame.width),
+        )
+        canvas[..., rows, columns] = _to_tensor(to_working(pixels, (frame.height, frame.width)), self._device)
+        known[..., rows, columns] = 1
+        blocks = -torch.nn.functional.max_pool2d(-known, BLOCK)
+        code = torch.from_numpy(fix.code)[None].to(self._device)
+        return receive(carrier, canvas.clamp(0, 255), code, blocks, fix.step)
+
+    @torch.inference_mode()
+    def recover(self, pixels: Pixels, verified: Verified, mask: Mask, restore_canvas: bool) -> Recovered:
+        """See Model.recover."""
+        evidence, frame = verified.evidence, verified.frame
+        if not isinstance(evidence, _Evidence) or frame is None:
+            raise RecoveryError("nothing to recover from: no immunization was found in this picture")
+        rows, columns = (
+            slice(frame.top, frame.top + frame.height),
+            slice(frame.left, frame.left + frame.width),
+        )
+        lost = torch.ones(1, 1, *frame.canvas, device=self._device)
+        small = resize_plane(mask.astype(np.float32), (frame.height, frame.width)) > 0.01
+        lost[0, 0, rows, columns] = torch.from_numpy(small).float().to(self._device)
+        if float(lost.mean()) > 0.97:
+            raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
+        solution = self._networks.solve(evidence.carrier, evidence.reception, lost)
+        wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
+        box = _bounding_box(wanted[0, 0], _MARGIN)
+        recovered = evidence.reception.picture.clone()
+        if box is not None:
+            window = self._networks.recover_window(evidence.reception, lost, solution, box)
+            recovered[(..., *box)] = window * 255
+        whole = _to_array(recovered.clamp(0, 255))
+        if restore_canvas:
+            return Recovered(_restored(pixels, whole, mask, frame, verified.header))
+        return Recovered(_paste(pixels, whole[rows, columns], mask))
+
+
+def _box(like: Tensor, rows: slice, columns: slice) -> Tensor:
+    box = torch.zeros_like(like)
+    box[..., rows, columns] = 1
+    return box
+
+
+def _bounding_box(plane: Tensor, margin: int) -> tuple[slice, slice] | None:
+    """The rows and columns where a plane is positive, with a margin, within the plane."""
+    rows, columns = (plane > 0).any(1).nonzero(), (plane > 0).any(0).nonzero()
+    if not len(rows):
+        return None
+    top, bottom = max(0, int(rows[0]) - margin), min(plane.shape[0], int(rows[-1]) + 1 + margin)
+    left, right = max(0, int(columns[0]) - margin), min(plane.shape[1], int(columns[-1]) + 1 + margin)
+    return slice(top, bottom), slice(left, right)
+
+
+def _to_tensor(pixels: NDArray[np.float32], device: torch.device) -> Tensor:
+    """H x W x 3 to 1 x 3 x H x W, float32, grey levels."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].to(device)
+
+
+def _to_array(picture: Tensor) -> NDArray[np.float32]:
+    """1 x 3 x H x W to H x W x 3."""
+    array: NDArray[np.float32] = picture[0].permute(1, 2, 0).cpu().numpy()
+    return array
+
+
+def _add(pixels: Pixels, residual: NDArray[np.float32]) -> Pixels:
+    """Pixels plus a residual in grey levels, rounded, in the pixels' own depth."""
+    top = np.iinfo(pixels.dtype).max
+    wanted = pixels.astype(np.float32) + residual * (top / 255)
+    return np.clip(np.rint(wanted), 0, top).astype(pixels.dtype)
+
+
+def _levels(picture: NDArray[np.float32], size: tuple[int, int], like: Pixels) -> Pixels:
+    """A working picture brought to a size and a depth."""
+    top = np.iinfo(like.dtype).max
+    planes = [resize_plane(np.ascontiguousarray(picture[..., c]), size) for c in range(3)]
+    return np.clip(np.rint(np.stack(planes, -1) * (top / 255)), 0, top).astype(like.dtype)
+
+
+def _paste(pixels: Pixels, recovered: NDArray[np.float32], mask: Mask) -> Pixels:
+    """The suspect with the mask's pixels replaced; every other pixel stays exactly as it was."""
+    result = pixels.copy()
+    height, width = pixels.shape[:2]
+    result[mask] = _levels(recovered, (height, width), pixels)[mask]
+    return result
+
+
+def _restored(pixels: Pixels, whole: NDArray[np.float32], mask: Mask, frame: Frame, header: Header | None) -> Pixels:
+    """The original frame at the original's size: rebuilt around the suspect, the suspect itself inside."""
+    size = (header.height, header.width) if header is not None else frame.canvas
+    result = _levels(whole, size, pixels)
+    scale = (size[0] / frame.canvas[0], size[1] / frame.canvas[1])
+    top, left = round(frame.top * scale[0]), round(frame.left * scale[1])
+    height, width = pixels.shape[:2]
+    if (height, width) == (round(frame.height * scale[0]), round(frame.width * scale[1])):
+        part = result[top : top + height, left : left + width]
+        keep = ~mask[: part.shape[0], : part.shape[1]]
+        part[keep] = pixels[: part.shape[0], : part.shape[1]][keep]
+    return result

@@ -1,0 +1,287 @@
+"""The receiver: phases to symbols to a draft of what the original showed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.lattice.layout import ROBUST_SLOTS, SLOT_COUNT
+from imuge_cli.lattice.modulation import extract, wrap
+from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.models.lattice.carrier import GAINS, Carrier
+from imuge_cli.payload.solver import PixelEvidence, SymbolEvidence, operator_diagonal, solve
+from imuge_cli.payload.source import (
+    BAND,
+    SOURCE_BLOCK,
+    bands_of_picture,
+    from_grid,
+    sender_scale,
+    synthesise_source,
+    to_grid,
+)
+from imuge_cli.payload.unwrap import circular_variance, log_likelihood_ratio, unwrap
+
+# Rounding to 8 bits and the solver's own inaccuracy: no phase is trusted beyond this variance (cells squared).
+NOISE_FLOOR = 0.0012
+# Passes end early when the doubt of no picture has moved by more than this share, twice running: it may stand still
+# for a pass before the last wraps fall into place.
+_STANDSTILL = 0.01
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Bounds on the work: passes of unwrapping, and conjugate gradient steps in each."""
+
+    passes: int
+    iterations: int
+
+
+THOROUGH = Effort(passes=12, iterations=40)
+QUICK = Effort(passes=5, iterations=30)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the receiver has learned about photographs; may change with every set of weights.
+
+    variance: COEFFICIENTS values, grey levels squared: how large a coefficient is. residue: 3 x 4 x 4, grey levels
+    squared: how far the bands of an immunized picture's pixels lie from the bands of its description.
+    """
+
+    variance: Tensor
+    residue: Tensor
+
+
+@dataclass(frozen=True)
+class Reception:
+    """Phases as received, with what the header says taken out.
+
+    errors: N x 2 x rows x columns: of pilot and header chip, cells. data: N x 12 x rows x columns: of the data
+    symbols, cells. known: N x 1 x rows x columns, 1 where the block lies inside the suspect's frame.
+    picture: N x 3 x H x W, grey levels. step: grey levels.
+    """
+
+    errors: Tensor
+    data: Tensor
+    known: Tensor
+    picture: Tensor
+    step: float
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The linear solution.
+
+    picture: N x 3 x H x W, grey levels, not clipped. ratios: N x 14 x rows x columns by slot: log likelihood ratios
+    of `overwritten` for each slot's phase given everything else. noise: N x 14: phase noise by slot, cells squared.
+    doubt: N: variance left in a symbol, in standard deviations squared. coefficients: N x grid.size.
+    """
+
+    picture: Tensor
+    ratios: Tensor
+    noise: Tensor
+    doubt: Tensor
+    coefficients: Tensor
+
+
+def receive(carrier: Carrier, picture: Tensor, code: Tensor, known: Tensor, step: float) -> Reception:
+    """Phases of working pictures N x 3 x H x W (grey levels) whose header's code bits (N x 264) are known."""
+    phases = carrier.by_order(extract(luma(picture), carrier.dither, torch.tensor(step, device=picture.device)))
+    errors = torch.cat([phases[:, :1], wrap(phases[:, 1:2] - carrier.chip_phases(code))], 1)
+    return Reception(errors=errors, data=phases[:, 2:], known=known, picture=picture, step=step)
+
+
+def pilot_noise(carrier: Carrier, reception: Reception, trust: Tensor) -> Tensor:
+    """Phase noise by slot, N x 14, from pilots and header chips; trust: N x 1 x rows x columns in [0, 1].
+
+    The slots that carry neither get the worst robust slot's noise until the data symbols tell better.
+    """
+    count = trust.shape[0]
+    slots = carrier.order[:, :2].expand(count, -1, -1, -1)
+    weights = (trust * reception.known).expand(-1, 2, -1, -1)
+    noise = [circular_variance(reception.errors, weights * (slots == slot), (1, 2, 3)) for slot in range(ROBUST_SLOTS)]
+    measured = torch.stack(noise, 1)
+    worst = measured.max(1, keepdim=True).values
+    return torch.cat([measured, worst.expand(-1, SLOT_COUNT - ROBUST_SLOTS)], 1) + NOISE_FLOOR
+
+
+def block_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tensor:
+    """Log likelihood ratios of pilot and header chip, by slot (zero elsewhere): N x 14 x rows x columns."""
+    variance = torch.gather(noise, 1, carrier.order[:, :2].expand(noise.shape[0], -1, -1, -1).flatten(1))
+    ratios = log_likelihood_ratio(reception.errors, variance.view_as(reception.errors)) * reception.known
+    return carrier.by_slot(functional.pad(ratios, (0, 0, 0, 0, 0, SLOT_COUNT - 2)))
+
+
+def draft(
+    carrier: Carrier, reception: Reception, tampered: Tensor, statistics: Statistics, effort: Effort = THOROUGH
+) -> Draft:
+    """Solve for the whole picture.
+
+    tampered: N x 1 x rows x columns, probability that a block was tampered with. Symbols and pixels of a block
+    count by how likely it is intact.
+    """
+    trust = (1 - tampered).clamp(0, 1) * reception.known
+    noise = pilot_noise(carrier, reception, trust**2)
+    pixels = _pixel_evidence(carrier, reception, trust, noise, statistics)
+    scale = sender_scale(noise.device)
+    prior = (statistics.variance / scale**2).repeat(carrier.grid.rows * carrier.grid.columns)[None]
+    return _Decoder(carrier, reception, trust, prior, pixels, effort).run(noise)
+
+
+def _pixel_evidence(
+    carrier: Carrier, reception: Reception, trust: Tensor, noise: Tensor, statistics: Statistics
+) -> PixelEvidence:
+    grid = carrier.grid
+    height, width = reception.picture.shape[-2:]
+    blocks = functional.pad(trust, (0, -(-width // BLOCK) - carrier.columns, 0, -(-height // BLOCK) - carrier.rows))
+    shape = (grid.height // BLOCK, grid.width // BLOCK)
+    if blocks.shape[-2:] != shape:
+        # The least trusted of the blocks that a resampled block may touch decides.
+        blocks = -functional.max_pool2d(-blocks, 3, 1, 1)
+        blocks = functional.interpolate(blocks, size=shape, mode="nearest")
+    # A block that is probably tampered with would mislead: trust falls faster than probability.
+    weight = blocks**8
+    grey = noise[:, :ROBUST_SLOTS].mean(1) * reception.step**2
+    variance = statistics.residue[None] + grey[:, None, None, None]
+    n, per = weight.shape[0], SOURCE_BLOCK // BLOCK
+    tiles = weight.view(n, 1, grid.rows, per, grid.columns, per).permute(0, 1, 2, 4, 3, 5)
+    precision = tiles[:, :, :, :, :, None, :, None] / variance[:, :, None, None, None, :, None, :]
+    side = per * BAND
+    values = bands_of_picture(to_grid(reception.picture, grid))
+    return PixelEvidence(values=values, precision=precision.reshape(n, 3, grid.rows, grid.columns, side, side))
+
+
+class _Decoder:
+    """Alternates between unwrapping the symbols and solving for the coefficients."""
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        reception: Reception,
+        trust: Tensor,
+        prior: Tensor,
+        pixels: PixelEvidence,
+        effort: Effort,
+    ) -> None:
+        self.carrier, self.prior, self.pixels, self.effort = carrier, prior, pixels, effort
+        self.received = reception.data
+        self.reception = reception
+        data_slots = carrier.order[:, 2:].expand(trust.shape[0], -1, -1, -1)
+        self.slots = data_slots
+        self.weight = trust.expand_as(self.received)
+        self.outlier = (1 - 0.98 * self.weight).clamp(0.02, 0.999)
+        self.alive = (self.weight > 0.03).float()
+
+    def run(self, noise: Tensor) -> Draft:
+        carrier, count = self.carrier, self.received.shape[0]
+        silent = SymbolEvidence(carrier.mixing, self.received.flatten(1) * 0, self.received.flatten(1) * 0)
+        solution = self._solve(silent, None)
+        mean = self._predict(solution)
+        expected = self._doubt(silent)
+        doubt = self._measure(mean, noise)
+        correction = (doubt / expected).clamp(0.5, 3.0)
+        still = 0
+        for _ in range(self.effort.passes):
+            variance = self._by_symbol(noise)
+            value, precision = unwrap(
+                self.received, mean, doubt.view(-1, 1, 1, 1), variance, self.outlier, carrier.gains
+            )
+            precision = precision * self.alive
+            evidence = SymbolEvidence(
+                carrier.mixing,
+                value.flatten(1) * carrier.amplitude,
+                precision.flatten(1) / carrier.amplitude**2,
+            )
+            solution = self._solve(evidence, solution)
+            previous, doubt = doubt, (self._doubt(evidence) * correction).clamp(1e-4, 2.0)
+            fitted = self._predict(solution)
+            # The cavity: what everything but the symbol itself says of it.
+            mean = fitted - precision * doubt.view(-1, 1, 1, 1) * (value - fitted)
+            noise = self._refine_noise(mean, noise)
+            still = still + 1 if bool(((doubt - previous).abs() < _STANDSTILL * previous).all()) else 0
+            if still == 2:
+                break
+        coefficients = solution.view(count, carrier.grid.rows, carrier.grid.columns, -1) * sender_scale(noise.device)
+        picture = from_grid(synthesise_source(coefficients), carrier.height, carrier.width)
+        return Draft(
+            picture=picture,
+            ratios=self._ratios(mean, doubt, noise),
+            noise=noise,
+            doubt=doubt,
+            coefficients=solution,
+        )
+
+    def _solve(self, evidence: SymbolEvidence, start: Tensor | None) -> Tensor:
+        coefficients = solve(
+            self.carrier.grid, self.prior, evidence, self.pixels, start=start, iterations=self.effort.iterations
+        )
+        return (coefficients / sender_scale(coefficients.device)).flatten(1)
+
+    def _predict(self, solution: Tensor) -> Tensor:
+        return (self.carrier.mixing.forward(solution) / self.carrier.amplitude).view_as(self.received)
+
+    def _by_symbol(self, noise: Tensor) -> Tensor:
+        """Noise by slot, N x 14, to noise by symbol, N x 12 x rows x columns."""
+        return torch.gather(noise, 1, self.slots.flatten(1)).view_as(self.received)
+
+    def _doubt(self, evidence: SymbolEvidence) -> Tensor:
+        """Variance that the solution leaves in a symbol (N, standard deviations squared), by state evolution.
+
+        For random mixing the symbols act on every coefficient like one precision s, found from the fixed point of
+        T = mean 1/(d + s), s = mean p/(1 + p T), with d the coefficients' precision without symbols.
+        """
+        carrier = self.carrier
+        count, length = self.received.shape[0], carrier.mixing.length
+        none = SymbolEvidence(carrier.mixing, evidence.values, evidence.precision * 0)
+        own = operator_diagonal(carrier.grid, self.prior.expand(count, carrier.grid.size), none, self.pixels)
+        precision, power = evidence.precision, own.new_zeros(count, 1)
+        variance = (1 / own).sum(1, keepdim=True) / length
+        if bool((precision > 0).any()):
+            for _ in range(12):
+                power = (precision / (1 + precision * variance)).sum(1, keepdim=True) / length
+                variance = (1 / (own + power)).sum(1, keepdim=True) / length
+        return variance[:, 0] / carrier.amplitude**2
+
+    def _measure(self, mean: Tensor, noise: Tensor) -> Tensor:
+        """Doubt, from how far the received phases lie from predicted ones before any symbol was used."""
+        spread = self._spread_by_slot(mean)
+        power = torch.tensor(GAINS, device=noise.device) ** 2
+        excess = ((spread - noise) / power)[:, :ROBUST_SLOTS]
+        # The quieter slots tell the doubt; the noisier ones hide it.
+        weight = (power / (noise + 0.01))[:, :ROBUST_SLOTS] ** 2
+        doubt = ((excess * weight).sum(1) / weight.sum(1)).clamp(0.01, 1.5)
+        return doubt
+
+    def _refine_noise(self, mean: Tensor, noise: Tensor) -> Tensor:
+        """The silent slots' noise again, now that the symbols are better known.
+
+        What phases lie off beyond the noise, in the slots whose noise is known, is the symbols' own uncertainty; in
+        the silent slots it is the same.
+        """
+        spread = self._spread_by_slot(mean)
+        known = noise[:, :ROBUST_SLOTS]
+        weight = 1 / (known + 0.003) ** 2
+        excess = (
+            ((spread[:, :ROBUST_SLOTS] - known) * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+        ).clamp_min(0)
+        silent = spread[:, ROBUST_SLOTS:] - excess
+        least, most = known.min(1, keepdim=True).values, 0.2
+        return torch.cat([known, torch.maximum(silent, least).clamp_max(most)], 1)
+
+    def _spread_by_slot(self, mean: Tensor) -> Tensor:
+        error = wrap(self.received - self.carrier.gains * mean)
+        spread = [circular_variance(error, self.weight**2 * (self.slots == s), (1, 2, 3)) for s in range(SLOT_COUNT)]
+        return torch.stack(spread, 1)
+
+    def _ratios(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> Tensor:
+        """Log likelihood ratios of `overwritten`, all slots: N x 14 x rows x columns by slot."""
+        carrier, reception = self.carrier, self.reception
+        error = wrap(self.received - self.carrier.gains * mean)
+        variance = self._by_symbol(noise) + carrier.gains**2 * doubt.view(-1, 1, 1, 1)
+        data = log_likelihood_ratio(error, variance)
+        own = torch.gather(noise, 1, carrier.order[:, :2].expand(noise.shape[0], -1, -1, -1).flatten(1))
+        pilots = log_likelihood_ratio(reception.errors, own.view_as(reception.errors))
+        return carrier.by_slot(torch.cat([pilots, data], 1) * reception.known)

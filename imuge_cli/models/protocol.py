@@ -1,0 +1,80 @@
+"""What every family of models can do; `api` knows families through this alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imuge_cli.lattice.header import Header
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Mask = NDArray[np.bool_]
+Probability = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a suspect lies in the picture that was immunized, in that picture's working pixels.
+
+    top, left, height, width: the suspect's box. canvas: (height, width) of the whole working picture.
+    scale: suspect pixels per working pixel. z_score: of the pilots.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    canvas: tuple[int, int]
+    scale: float
+    z_score: float
+
+
+@dataclass(frozen=True)
+class Immunized:
+    """Full-size immunized pixels (dtype of the input) and the working size (height, width)."""
+
+    pixels: Pixels
+    working_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found in a suspect: `frame` None means that no immunization was found.
+
+    probability: suspect's height x width, float32 in [0, 1]. header: None where it could not be read. evidence: the
+    family's own intermediate results, handed back to `recover`.
+    """
+
+    frame: Frame | None
+    header: Header | None
+    probability: Probability
+    evidence: object = None
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """Recovered pixels: dtype and size of the suspect, or the original's size if the canvas was restored."""
+
+    pixels: Pixels
+
+
+class Model(Protocol):
+    """A family of models, ready to use. Safe to call from several threads."""
+
+    name: str
+    weights_sha256: str | None
+
+    def immunize(self, pixels: Pixels, header: Header) -> Immunized:
+        """Immunize H x W x 3 RGB pixels. Raises InputError where the picture cannot be immunized."""
+        ...
+
+    def verify(self, pixels: Pixels) -> Verified:
+        """Look for immunization and tampering in H x W x 3 RGB pixels."""
+        ...
+
+    def recover(self, pixels: Pixels, verified: Verified, mask: Mask, restore_canvas: bool) -> Recovered:
+        """Replace the pixels of `mask` (H x W). Raises RecoveryError."""
+        ...

@@ -1,0 +1,191 @@
+"""From photographs to immunized, tampered and attacked pictures: what the receiver is trained on.
+
+Every attack is real (codecs, resamplers, noise on 8-bit pictures); no gradient passes through it. Everything a
+batch draws comes from generators seeded with (seed, step, place in the batch), so that a resumed run, or one with
+another number of threads, sees the same pictures.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.attacks.benign import apply
+from imuge_cli.attacks.chain import Chain
+from imuge_cli.attacks.masks import random_mask
+from imuge_cli.attacks.mix import TrainingMix
+from imuge_cli.attacks.tampers import TAMPERS, apply_tamper, random_tamper
+from imuge_cli.keys import Secret
+from imuge_cli.lattice.header import CODE_BITS
+from imuge_cli.lattice.transform import BLOCK
+from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
+from imuge_cli.models.lattice.receiver import Reception, receive
+from imuge_cli.models.lattice.sender import immunize_working
+
+SIDE = 256
+_TAMPER_WEIGHTS = {
+    "splice": 3,
+    "paste": 2,
+    "clone": 3,
+    "inpaint": 3,
+    "colour": 0.7,
+    "brush": 0.7,
+    "text": 0.6,
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """original, immunized, suspect: N x 3 x H x W, grey levels. mask: N x 1 x H x W, 1 = tampered.
+
+    known: N x 1 x H x W, 1 inside the suspect's frame. reception: what the lattice says.
+    """
+
+    original: Tensor
+    immunized: Tensor
+    suspect: Tensor
+    mask: Tensor
+    known: Tensor
+    reception: Reception
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How batches are drawn. untampered, cropped: share of such pictures."""
+
+    seed: int
+    batch: int
+    mix: TrainingMix
+    untampered: float = 0.15
+    cropped: float = 0.12
+    strength: str = "balanced"
+    carriers: int = 4
+
+
+def carrier_of(recipe: Recipe, step: int, device: torch.device) -> Carrier:
+    """One of a few carriers with different secrets, so that networks cannot learn one key's pattern."""
+    number = step % recipe.carriers
+    secret = Secret(Secret.default().subkey(f"training carrier {number}"))
+    return make_carrier(secret, SIDE, SIDE, device)
+
+
+def draw_originals(pictures: Tensor, recipe: Recipe, step: int, device: torch.device) -> Tensor:
+    """Random crops (or whole pictures made smaller), flipped and turned: N x 3 x 256 x 256, whole grey levels."""
+    rng = np.random.default_rng([recipe.seed, step, 1])
+    crops = []
+    for _ in range(recipe.batch):
+        picture = pictures[int(rng.integers(len(pictures)))].to(device).float()[None]
+        side = picture.shape[-1]
+        used = side if rng.random() < 0.35 else int(rng.integers(SIDE, side + 1))
+        top, left = (int(v) for v in rng.integers(0, side - used + 1, 2))
+        crop = picture[..., top : top + used, left : left + used]
+        if used != SIDE:
+            crop = functional.interpolate(crop, size=(SIDE, SIDE), mode="bicubic", antialias=True)
+        if rng.random() < 0.5:
+            crop = crop.flip(-1)
+        if rng.random() < 0.25:
+            crop = crop.transpose(-1, -2)
+        crops.append(crop)
+    return torch.cat(crops).round().clamp(0, 255)
+
+
+def make_batch(pictures: Tensor, recipe: Recipe, step: int, device: torch.device, pool: ThreadPoolExecutor) -> Batch:
+    """Batch number `step` of a recipe."""
+    carrier = carrier_of(recipe, step, device)
+    original = draw_originals(pictures, recipe, step, device)
+    rng = np.random.default_rng([recipe.seed, step, 2])
+    code = torch.from_numpy(rng.integers(0, 2, (recipe.batch, CODE_BITS))).to(device)
+    immunized = immunize_working(carrier, original, code, STEPS[recipe.strength]).round()
+    plain, sent = _to_numpy(original), _to_numpy(immunized)
+    jobs = [(recipe, step, i, plain, sent) for i in range(recipe.batch)]
+    suspects, masks, known = zip(*pool.map(lambda job: _attacked(*job), jobs), strict=True)
+    return _receive(carrier, original, immunized, np.stack(suspects), np.stack(masks), np.stack(known), code, recipe)
+
+
+def fixed_batch(
+    original: Tensor, tamper: str, share: float, chain: Chain, seed: int, strength: str = "balanced"
+) -> Batch:
+    """A batch with one tamper and one attack, for validation. original: N x 3 x 256 x 256, grey levels."""
+    recipe = Recipe(seed=seed, batch=len(original), mix=TrainingMix(), strength=strength)
+    carrier = carrier_of(recipe, 0, original.device)
+    rng = np.random.default_rng([seed, 3])
+    code = torch.from_numpy(rng.integers(0, 2, (len(original), CODE_BITS))).to(original.device)
+    immunized = immunize_working(carrier, original, code, STEPS[strength]).round()
+    sent = _to_numpy(immunized)
+    suspects, masks = [], []
+    for i, picture in enumerate(sent):
+        mask = random_mask(SIDE, SIDE, share, rng, "object")
+        tampered, mask = apply_tamper(picture, tamper, mask, rng, sent[(i + 1) % len(sent)])
+        suspects.append(apply(chain, tampered, rng).image)
+        masks.append(mask)
+    known = np.ones((len(sent), SIDE, SIDE), bool)
+    return _receive(carrier, original, immunized, np.stack(suspects), np.stack(masks), known, code, recipe)
+
+
+def _attacked(
+    recipe: Recipe, step: int, place: int, plain: NDArray[np.uint8], sent: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    rng = np.random.default_rng([recipe.seed, step, 4, place])
+    picture = sent[place]
+    mask = np.zeros((SIDE, SIDE), bool)
+    if rng.random() >= recipe.untampered:
+        kind = str(rng.choice(TAMPERS, p=_tamper_chances()))
+        share = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
+        source = sent if rng.random() < 0.5 else plain
+        donor = source[(place + int(rng.integers(1, len(sent) + 1))) % len(sent)] if len(sent) > 1 else source[0]
+        if rng.random() < 0.5:
+            mask = random_mask(SIDE, SIDE, share, rng, "any")
+            picture, mask = apply_tamper(picture, kind, mask, rng, donor)
+        else:
+            picture, mask = random_tamper(picture, kind, share, rng, donor)
+    chain = recipe.mix.draw(rng)
+    if rng.random() >= recipe.cropped:
+        return apply(chain, picture, rng).image, mask, np.ones_like(mask)
+    height, width = (int(v) for v in rng.integers(SIDE // 2, SIDE + 1, 2))
+    top, left = int(rng.integers(0, SIDE - height + 1)), int(rng.integers(0, SIDE - width + 1))
+    frame = (slice(top, top + height), slice(left, left + width))
+    canvas, known = np.full_like(picture, 128), np.zeros_like(mask)
+    canvas[frame] = apply(chain, np.ascontiguousarray(picture[frame]), rng).image
+    known[frame] = True
+    return canvas, mask & known, known
+
+
+def _tamper_chances() -> NDArray[np.float64]:
+    weights = np.array([_TAMPER_WEIGHTS[kind] for kind in TAMPERS])
+    chances: NDArray[np.float64] = weights / weights.sum()
+    return chances
+
+
+def _receive(
+    carrier: Carrier,
+    original: Tensor,
+    immunized: Tensor,
+    suspects: NDArray[np.uint8],
+    masks: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    code: Tensor,
+    recipe: Recipe,
+) -> Batch:
+    device = original.device
+    suspect = torch.from_numpy(suspects).to(device).permute(0, 3, 1, 2).float()
+    inside = torch.from_numpy(known).to(device)[:, None].float()
+    blocks = -functional.max_pool2d(-inside, BLOCK)
+    return Batch(
+        original=original,
+        immunized=immunized,
+        suspect=suspect,
+        mask=torch.from_numpy(masks).to(device)[:, None].float(),
+        known=inside,
+        reception=receive(carrier, suspect, code, blocks, STEPS[recipe.strength]),
+    )
+
+
+def _to_numpy(pictures: Tensor) -> NDArray[np.uint8]:
+    array: NDArray[np.uint8] = pictures.clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return array

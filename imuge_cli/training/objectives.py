@@ -1,0 +1,91 @@
+"""What the networks are trained for: the losses and how a batch reaches them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.family import LatticeNetworks
+from imuge_cli.models.lattice.receiver import QUICK, Draft
+from imuge_cli.training.batches import Batch
+
+# Share of the loss that the whole picture gets beside the tampered area (P1 Eq. 5 has them equal; the surroundings
+# are nearly known, so most of the gradient should come from inside).
+WHOLE_PICTURE = 0.3
+WINDOW = 160
+
+
+def verifier_loss(networks: LatticeNetworks, carrier: Carrier, batch: Batch) -> Tensor:
+    """Binary cross-entropy (P1 Eq. 4) of both looks, over the pixels inside the suspect's frame."""
+    first = networks.first_look(carrier, batch.reception)
+    with torch.no_grad():
+        probability = torch.sigmoid(first.float())
+        solution = networks.solve(carrier, batch.reception, probability, QUICK)
+    second = networks.second_look(batch.reception, solution)
+    return _cross_entropy(first, batch) + _cross_entropy(second, batch)
+
+
+def _cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
+    loss = functional.binary_cross_entropy_with_logits(logits.float(), batch.mask, reduction="none")
+    return (loss * batch.known).sum() / batch.known.sum()
+
+
+def recoverer_loss(
+    networks: LatticeNetworks, carrier: Carrier, batch: Batch, mask: Tensor, rng: np.random.Generator
+) -> Tensor:
+    """P1 Eq. 5 in the range -1 .. 1: squared error over the picture and, by itself, inside the mask.
+
+    mask: N x 1 x H x W, what R is told was lost. R sees a window of 160 x 160 pixels around a lost pixel of each
+    picture: what is far from the mask teaches it nothing, and windows are 2.5 times cheaper.
+    """
+    with torch.no_grad():
+        solution = networks.solve(carrier, batch.reception, mask, QUICK)
+    windows = [_window(m, rng) for m in mask]
+    suspect, told, drafted, original = (
+        torch.stack([t[i][(slice(None), *w)] for i, w in enumerate(windows)])
+        for t in (batch.suspect / 255, mask, solution.picture.clamp(0, 255) / 255, batch.original / 255)
+    )
+    recovered = networks.recoverer(suspect, told, drafted, solution.noise.mean(1), solution.doubt).float()
+    error = (2 * (recovered - original)) ** 2
+    inside = (error * told).sum((1, 2, 3)) / (3 * told.sum((1, 2, 3))).clamp_min(1)
+    return WHOLE_PICTURE * error.mean() + inside.mean()
+
+
+def _window(mask: Tensor, rng: np.random.Generator) -> tuple[slice, slice]:
+    """A window around a random pixel of a 1 x H x W mask (around any pixel where it is empty)."""
+    height, width = mask.shape[-2:]
+    places = mask[0].flatten().nonzero()[:, 0]
+    number = int(rng.integers(0, max(1, len(places))))
+    place = int(places[number]) if len(places) else int(rng.integers(0, height * width))
+    shift_rows, shift_columns = (int(v) for v in rng.integers(WINDOW // 4, 3 * WINDOW // 4, 2))
+    top = min(max(place // width - shift_rows, 0), height - WINDOW)
+    left = min(max(place % width - shift_columns, 0), width - WINDOW)
+    return slice(top, top + WINDOW), slice(left, left + WINDOW)
+
+
+def told_mask(batch: Batch, rng: np.random.Generator) -> Tensor:
+    """The true mask, often a little enlarged, as V's mask will be; pixels outside the frame are lost too.
+
+    Untampered pictures get the mask of another picture: R must know what to do anywhere.
+    """
+    mask = batch.mask
+    empty = (mask.sum((1, 2, 3)) == 0).view(-1, 1, 1, 1)
+    mask = torch.where(empty, mask.roll(1, 0), mask)
+    size = int(rng.integers(0, 4))
+    if size:
+        mask = functional.max_pool2d(mask, 2 * size + 1, 1, size)
+    return torch.maximum(mask, 1 - batch.known)
+
+
+def local_psnr(recovered: Tensor, original: Tensor, mask: Tensor) -> Tensor:
+    """PSNR inside the mask, dB, per picture; both pictures in grey levels."""
+    error = ((recovered.clamp(0, 255) - original) ** 2 * mask).sum((1, 2, 3)) / (3 * mask.sum((1, 2, 3))).clamp_min(1)
+    return 10 * torch.log10(255**2 / error.clamp_min(1e-6))
+
+
+def draft_quality(solution: Draft, batch: Batch) -> float:
+    """Mean local PSNR of the draft alone, dB."""
+    return float(local_psnr(solution.picture, batch.original, batch.mask).mean())

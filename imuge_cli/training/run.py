@@ -1,0 +1,236 @@
+"""The training program."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imuge_cli.attacks.mix import TrainingMix
+from imuge_cli.checkpoints import load_weights, save_weights
+from imuge_cli.errors import DeviceError, UsageError
+from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
+from imuge_cli.training.batches import Batch, Recipe, carrier_of, draw_originals, make_batch
+from imuge_cli.training.data import VALIDATION, load_pictures
+from imuge_cli.training.objectives import recoverer_loss, told_mask, verifier_loss
+from imuge_cli.training.state import State
+from imuge_cli.training.statistics import measure_statistics
+from imuge_cli.training.validation import Validation, validate
+
+_WARM_UP = 100
+_SAVE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run does. minutes or steps end it, whichever comes first."""
+
+    nets: tuple[str, ...]
+    minutes: float | None
+    steps: int | None
+    rate: float
+    out: Path
+    recipe: Recipe
+    device: torch.device
+    validate_every: int
+
+
+def run_training(
+    *,
+    data: Sequence[Path],
+    nets: Sequence[str] = (),
+    minutes: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    resume: bool = False,
+    out: Path = Path("imuge-train"),
+    seed: int = 0,
+    model: str = FAMILY,
+    device: str = "auto",
+    progress: Callable[[str], None] = print,
+    start: Path | None = None,
+    limit: int | None = None,
+    validate_every: int = 200,
+) -> Path:
+    """Train V and R of the default family; returns the weights file written into `out`.
+
+    nets: "v", "r" or both (default). start: weights to begin from. limit: use that many pictures only. Raises
+    UsageError, InputError, DeviceError.
+    """
+    if model != FAMILY:
+        raise UsageError(f"--model {model}: only '{FAMILY}' can be trained in this version")
+    chosen = tuple(nets) or ("v", "r")
+    if unknown := set(chosen) - {"v", "r"}:
+        raise UsageError(f"--net {sorted(unknown)[0]}: choose v (verifier) or r (recoverer)")
+    place = pick_device(device)
+    recipe = Recipe(seed=seed, batch=batch or (64 if place.type == "cuda" else 8), mix=TrainingMix())
+    plan = Plan(chosen, minutes, steps, lr or 1e-3, out, recipe, place, validate_every)
+    pictures = load_pictures(data, limit=limit)
+    progress(f"{len(pictures)} pictures; training {'+'.join(chosen)} on {place}; batch {recipe.batch}")
+    state = _begin(plan, pictures, resume, start, progress)
+    _loop(plan, state, pictures, progress)
+    return _finish(plan, state, pictures, progress)
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto`, `cpu` or `cuda` as a device; an explicit cuda never falls back. Raises DeviceError."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _begin(plan: Plan, pictures: Tensor, resume: bool, start: Path | None, progress: Callable[[str], None]) -> State:
+    torch.manual_seed(plan.recipe.seed)
+    networks = LatticeNetworks()
+    if start is not None:
+        loaded = load_weights(FAMILY, start)
+        networks = LatticeNetworks.from_tensors(loaded.tensors, loaded.config)
+    elif not resume:
+        measure_statistics(networks, pictures[VALIDATION:], plan.recipe)
+    networks = networks.to(plan.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    parameters = [p for n in plan.nets for p in _network(networks, n).parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=plan.rate, betas=(0.9, 0.98), weight_decay=1e-4)
+    average = {name: tensor.detach().float().clone() for name, tensor in networks.state_dict().items()}
+    state = State(networks, average, optimizer)
+    if resume:
+        state.load(plan.out)
+        progress(f"resumed at step {state.step}")
+    return state
+
+
+def _network(networks: LatticeNetworks, name: str) -> torch.nn.Module:
+    return networks.verifier if name == "v" else networks.recoverer
+
+
+def learning_rate(rate: float, step: int, total: int | None) -> float:
+    """Linear warm-up over 100 steps, constant, then a half cosine to 2 % over the last 40 % where the end is known.
+
+    A function of the step alone, so that an interrupted run resumes on the same curve.
+    """
+    factor = min(1.0, (step + 1) / _WARM_UP)
+    if total is not None and step > 0.6 * total:
+        part = min(1.0, (step - 0.6 * total) / (0.4 * total))
+        factor *= 0.02 + 0.98 * (1 + math.cos(math.pi * part)) / 2
+    return rate * factor
+
+
+def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], None]) -> None:
+    train, held_out = pictures[VALIDATION:], pictures[:VALIDATION]
+    if plan.device.type == "cuda":
+        train = train.to(plan.device)
+    began = saved = time.monotonic()
+    losses: dict[str, list[float]] = {name: [] for name in plan.nets}
+    with ThreadPoolExecutor() as pool, _Prefetch(plan, train, state.step, pool) as batches:
+        while not (plan.steps is not None and state.step >= plan.steps):
+            if plan.minutes is not None and time.monotonic() - began > plan.minutes * 60:
+                break
+            for group in state.optimizer.param_groups:
+                group["lr"] = learning_rate(plan.rate, state.step, plan.steps)
+            for name, value in _step(plan, state, batches.next()).items():
+                losses[name].append(value)
+            state.step += 1
+            state.update_average()
+            if state.step % 25 == 0:
+                recent = ", ".join(f"{n} {np.mean(v[-100:]):.5f}" for n, v in losses.items())
+                seconds = time.monotonic() - began
+                progress(f"step {state.step}: {recent} ({seconds / 60:.1f} min)")
+            if state.step % plan.validate_every == 0:
+                progress(_validation(plan, state, held_out).line())
+            if time.monotonic() - saved > _SAVE_SECONDS:
+                state.save(plan.out)
+                saved = time.monotonic()
+    state.save(plan.out)
+
+
+def _step(plan: Plan, state: State, batch: _Prepared) -> dict[str, float]:
+    networks, optimizer = state.networks, state.optimizer
+    networks.train()
+    optimizer.zero_grad(set_to_none=True)
+    values = {}
+    # bfloat16 pays on CUDA; CPUs without native bfloat16 are slower with it.
+    with torch.autocast(plan.device.type, torch.bfloat16, enabled=plan.device.type == "cuda"):
+        if "v" in plan.nets:
+            loss = verifier_loss(networks, batch.carrier, batch.content)
+            loss.backward()  # type: ignore[no-untyped-call]
+            values["v"] = float(loss.detach())
+        if "r" in plan.nets:
+            rng = np.random.default_rng([plan.recipe.seed, state.step, 5])
+            mask = told_mask(batch.content, rng)
+            loss = recoverer_loss(networks, batch.carrier, batch.content, mask, rng)
+            loss.backward()  # type: ignore[no-untyped-call]
+            values["r"] = float(loss.detach())
+    torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
+    optimizer.step()
+    return values
+
+
+def _validation(plan: Plan, state: State, held_out: Tensor) -> Validation:
+    recipe = Recipe(seed=12345, batch=8, mix=TrainingMix())
+    originals = draw_originals(held_out, recipe, 0, torch.device("cpu")).to(plan.device)
+    kept = {name: tensor.clone() for name, tensor in state.networks.state_dict().items()}
+    state.networks.load_state_dict(state.average)
+    result = validate(state.networks, originals)
+    state.networks.load_state_dict(kept)
+    return result
+
+
+def _finish(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], None]) -> Path:
+    result = _validation(plan, state, pictures[:VALIDATION])
+    progress(result.line())
+    figures = {name: round(value, 4) for name, value in result.figures().items()}
+    tensors = {name: tensor.cpu() for name, tensor in state.average.items()}
+    path = save_weights(plan.out, FAMILY, tensors, state.networks.config, figures, training_steps=state.step)
+    (plan.out / "validation.json").write_text(json.dumps({"step": state.step, **figures}, indent=1) + "\n")
+    progress(f"weights: {path}")
+    return path
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    carrier: Carrier
+    content: Batch
+
+
+class _Prefetch:
+    """Makes the next batches in a thread while the current one is learned from (CUDA only; a CPU has no spare time)."""
+
+    def __init__(self, plan: Plan, pictures: Tensor, step: int, pool: ThreadPoolExecutor) -> None:
+        self._plan, self._pictures, self._pool = plan, pictures, pool
+        self._step = step
+        self._ahead = 3 if plan.device.type == "cuda" else 0
+        self._maker = ThreadPoolExecutor(1)
+        self._waiting: list[Future[_Prepared]] = []
+
+    def __enter__(self) -> _Prefetch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._maker.shutdown(wait=True, cancel_futures=True)
+
+    def next(self) -> _Prepared:
+        """The next batch."""
+        if not self._ahead:
+            self._step += 1
+            return self._make(self._step - 1)
+        while len(self._waiting) < self._ahead:
+            self._waiting.append(self._maker.submit(self._make, self._step))
+            self._step += 1
+        return self._waiting.pop(0).result()
+
+    def _make(self, step: int) -> _Prepared:
+        plan = self._plan
+        with torch.no_grad():
+            carrier = carrier_of(plan.recipe, step, plan.device)
+            return _Prepared(carrier, make_batch(self._pictures, plan.recipe, step, plan.device, self._pool))

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_engine import EMBEDDED, SmallEngine
+
+from imuge_cli.attacks.benign import apply, parse
+from imuge_cli.benchmark.cases import Tampered, in_frame, measure, tamper, untampered
+from imuge_cli.benchmark.gallery import Gallery, Subject, find_pictures, image_id, read_at
+from imuge_cli.errors import InputError
+
+
+def prepared(engine: SmallEngine, photos: Path, size: str = "full") -> tuple[Gallery, Subject]:
+    gallery = Gallery(engine, find_pictures(photos), size)
+    return gallery, gallery.subject(0)
+
+
+def spliced(gallery: Gallery, subject: Subject) -> Tampered:
+    return tamper(subject, "splice", 0.1, gallery.donor(0, immunized=False), 3)
+
+
+def test_pictures_are_read_resampled_and_immunized_once(photos: Path) -> None:
+    engine = SmallEngine()
+    gallery, subject = prepared(engine, photos, "32")
+    assert subject.original.shape == (32, 32, 3) and subject.image_id == image_id("photo0.png") < 1 << 24
+    assert subject.embedding.psnr == pytest.approx(20 * math.log10(255 / EMBEDDED), abs=0.01)
+    donor, plain = gallery.donor(0, immunized=True), gallery.donor(0, immunized=False)
+    assert (donor.pixels == plain.pixels + EMBEDDED).all() and (donor.kind, plain.kind) == (
+        "immunized",
+        "plain",
+    )
+    assert gallery.subject(0) is subject and gallery.subject(1).name == "photo1.png"
+    assert engine.calls == ["immunize", "immunize"]
+    last = gallery.donor(2, immunized=False)
+    assert (last.pixels == subject.original).all()
+    with pytest.raises(InputError, match="no such folder"):
+        find_pictures(photos / "none")
+
+
+def test_resampling_does_not_keep_the_aspect(photos: Path) -> None:
+    paths = find_pictures(photos)
+    assert read_at(paths[0], "full").shape == (64, 48, 3) and read_at(paths[0], "40").shape == (40, 40, 3)
+
+
+def test_a_case_by_hand(photos: Path) -> None:
+    engine = SmallEngine(error=8)
+    gallery, subject = prepared(engine, photos)
+    tampered = spliced(gallery, subject)
+    engine.calls.clear()
+    done = measure(engine, subject, tampered, "none", 3, canvas=False)
+    assert engine.calls == ["recover", "oracle"]  # no second verification
+    row = done.row
+    assert (row.outcome, row.verdict, row.donor) == ("recovered", "tampered", "plain")
+    assert row.found and row.offset_exact and row.identified and not row.failed
+    # with the true mask every tampered pixel is 8 grey levels off the pristine original
+    assert row.oracle_local_psnr == pytest.approx(20 * math.log10(255 / 8), abs=0.2)
+    assert row.local_psnr is not None and row.suspect_local_psnr is not None
+    assert row.suspect_local_psnr < 15 < row.local_psnr
+    error = subject.original.astype(float) - done.recovered
+    assert row.psnr == pytest.approx(10 * math.log10(255**2 / np.mean(error**2)))
+    hits = (done.mask & tampered.truth).sum()
+    assert row.f1 == pytest.approx(2 * hits / (done.mask.sum() + tampered.truth.sum()))
+    assert row.precision == 1.0 and row.recall == pytest.approx(hits / tampered.truth.sum())
+
+
+def test_a_crop_is_followed(photos: Path) -> None:
+    engine = SmallEngine(error=0)
+    gallery, subject = prepared(engine, photos)
+    tampered = spliced(gallery, subject)
+    done = measure(engine, subject, tampered, "crop:0.7", 3, canvas=True)
+    height, width = done.suspect.shape[:2]
+    assert (height, width) == (54, 40)
+    assert done.row.offset_exact and done.row.oracle_local_psnr == math.inf
+    assert done.row.canvas_psnr == math.inf
+    # the truth is exactly where the suspect differs from the immunized picture, cropped alike
+    place = engine.verify_place(done.suspect)
+    window = (slice(place[0], place[0] + height), slice(place[1], place[1] + width))
+    assert (done.truth == tampered.truth[window]).all() and done.truth.any()
+    assert done.row.tampered_share == pytest.approx(done.truth.mean())
+
+
+def test_the_original_follows_scaling_and_cropping() -> None:
+    ramp = np.repeat(np.arange(0, 240, 4, dtype=np.uint8)[:, None], 60, axis=1)[..., None].repeat(3, axis=2)
+    attacked = apply(parse("crop:0.5+scale:0.5"), ramp, np.random.default_rng(2))
+    shown = in_frame(ramp, attacked)
+    assert shown.shape == attacked.image.shape
+    assert np.abs(shown.astype(int) - attacked.image).max() <= 1
+    top, left, rows, cols = attacked.crop_box
+    cropped = apply(parse("crop:0.5"), ramp, np.random.default_rng(2))
+    assert (in_frame(ramp, cropped) == ramp[top : top + rows, left : left + cols]).all()
+
+
+def test_an_offset_that_is_wrong_is_counted(photos: Path) -> None:
+    engine = SmallEngine(shift=1)
+    gallery, subject = prepared(engine, photos)
+    done = measure(engine, subject, spliced(gallery, subject), "crop:0.7", 3, canvas=False)
+    assert done.row.found and not done.row.offset_exact
+
+
+def test_without_synchronisation_the_suspect_is_what_is_left(photos: Path) -> None:
+    engine = SmallEngine()
+    gallery, subject = prepared(engine, photos)
+    tampered = spliced(gallery, subject)
+    engine.memory.clear()
+    engine.calls.clear()
+    row = measure(engine, subject, tampered, "none", 3, canvas=True).row
+    assert engine.calls == ["recover", "verify"]
+    assert (row.outcome, row.verdict, row.found, row.offset_exact) == ("not-found", "not-found", False, False)
+    assert row.failed and row.local_psnr == row.suspect_local_psnr == row.oracle_local_psnr
+    assert row.f1 == 0.0 and row.canvas_psnr is None
+
+
+def test_a_refused_recovery_keeps_its_mask_and_fails(photos: Path) -> None:
+    engine = SmallEngine(refuse=True)
+    gallery, subject = prepared(engine, photos)
+    row = measure(engine, subject, spliced(gallery, subject), "none", 3, canvas=False).row
+    assert row.outcome == "refused" and row.found and row.failed and row.f1 > 0.9
+    assert row.local_psnr == row.suspect_local_psnr
+
+
+def test_nothing_depends_on_what_was_measured_before(photos: Path) -> None:
+    engine = SmallEngine()
+    gallery, subject = prepared(engine, photos)
+    tampered = spliced(gallery, subject)
+    alone = measure(engine, subject, tampered, "noise:3", 3, canvas=False)
+    measure(engine, subject, tampered, "crop:0.7", 3, canvas=False)
+    again = measure(engine, subject, spliced(gallery, subject), "noise:3", 3, canvas=False)
+    assert (alone.suspect == again.suspect).all()
+    other = measure(engine, subject, tampered, "noise:3", 4, canvas=False)
+    assert (alone.suspect != other.suspect).any()
+
+
+def test_untampered(photos: Path) -> None:
+    engine = SmallEngine()
+    _, subject = prepared(engine, photos)
+    quiet, loud = untampered(engine, subject, "none", 3), untampered(engine, subject, "noise:6", 3)
+    assert (quiet.verdict, quiet.flagged_share) == ("intact", 0.0)
+    assert loud.verdict == "tampered" and 0.0 < loud.flagged_share < 0.5
