@@ -183,7 +183,10 @@ class Imuge:
         used = result.mask if mask is None else mask.astype(bool)
         pixels = picture.pixels
         if used.any() or (restore_canvas and not _is_whole(verified.frame)):
-            pixels = self._model.recover(picture.pixels, verified, used, restore_canvas).pixels
+            recovered = self._model.recover(
+                picture.pixels, verified, used, own_mask=mask is None, restore_canvas=restore_canvas
+            )
+            pixels = recovered.pixels
         return RecoverResult(
             picture=picture.with_pixels(pixels),
             mask=used,

@@ -53,6 +53,7 @@ SUITES: dict[str, Suite] = {
         ("splice", "clone", "inpaint"),
         (0.1, 0.25),
     ),
+    "foreign": Suite((FULL_SIZE,), (), (), ()),
     "full": Suite(("256", "512", FULL_SIZE), _EVERY_ATTACK, TAMPERS, (0.05, 0.1, 0.25, 0.4), canvas=True),
 }
 

@@ -80,7 +80,7 @@ def _trellis() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     register = (np.arange(2)[None] << 8) | state
     following = register >> 1
     outputs = np.stack([_parity(register & generator) for generator in _GENERATORS], -1)
-    return following, outputs * 2.0 - 1
+    return following.astype(np.int64), (outputs * 2.0 - 1).astype(np.float64)
 
 
 def _parity(values: NDArray[np.int64]) -> NDArray[np.int64]:

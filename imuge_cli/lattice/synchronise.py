@@ -107,7 +107,7 @@ def read_header(
     reliability = np.clip(agreement, 0.02, 0.95)
     votes = np.sin(2 * np.pi * _phases(coefficients, layout, layout.order[1:2], step)[0])
     votes *= np.where(layout.flips, -1, 1) * (reliability / (1 - reliability**2))[slot]
-    evidence = np.bincount((layout.chips % CODE_BITS).ravel(), votes.ravel(), CODE_BITS)
+    evidence = np.bincount((layout.chips % CODE_BITS).ravel(), votes.ravel(), CODE_BITS).astype(np.float64)
     header = decode_header(evidence)
     if header is None:
         return None, (evidence > 0).astype(np.uint8)

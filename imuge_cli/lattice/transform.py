@@ -22,7 +22,7 @@ def dct_matrix(size: int) -> Tensor:
     """The orthonormal DCT-II matrix, size x size, float64: row k holds the basis function of frequency k."""
     k = torch.arange(size, dtype=torch.float64)[:, None]
     x = torch.arange(size, dtype=torch.float64)[None]
-    matrix = torch.cos(torch.pi * (2 * x + 1) * k / (2 * size)) * (2 / size) ** 0.5
+    matrix: Tensor = torch.cos(torch.pi * (2 * x + 1) * k / (2 * size)) * (2 / size) ** 0.5
     matrix[0] /= 2**0.5
     return matrix
 

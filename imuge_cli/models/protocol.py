@@ -75,6 +75,8 @@ class Model(Protocol):
         """Look for immunization and tampering in H x W x 3 RGB pixels."""
         ...
 
-    def recover(self, pixels: Pixels, verified: Verified, mask: Mask, restore_canvas: bool) -> Recovered:
-        """Replace the pixels of `mask` (H x W). Raises RecoveryError."""
+    def recover(
+        self, pixels: Pixels, verified: Verified, mask: Mask, *, own_mask: bool, restore_canvas: bool
+    ) -> Recovered:
+        """Replace the pixels of `mask` (H x W). own_mask: the mask is V's, not a person's. Raises RecoveryError."""
         ...

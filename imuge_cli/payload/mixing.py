@@ -28,8 +28,12 @@ def fast_length(minimum: int) -> int:
 
 def hartley(values: Tensor) -> Tensor:
     """Orthonormal discrete Hartley transform over the last axis; its own inverse."""
-    spectrum = torch.fft.fft(values, norm="ortho")
-    return spectrum.real - spectrum.imag
+    length = values.shape[-1]
+    spectrum = torch.fft.rfft(values, norm="ortho")
+    # The upper half follows from the lower one: a real signal's spectrum is symmetric up to conjugation.
+    lower = spectrum.real - spectrum.imag
+    upper = (spectrum.real + spectrum.imag)[..., 1 : (length + 1) // 2].flip(-1)
+    return torch.cat([lower, upper], -1)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,8 @@ def _block_matrix(device: torch.device) -> Tensor:
 def _box(blocks: int) -> Tensor:
     """Averages of neighbouring samples and then DCTs of four: 64 samples to the bands of eight runs of 8."""
     averages = torch.kron(torch.eye(SOURCE_BLOCK // 2, dtype=torch.float64), torch.full((1, 2), 0.5**0.5).double())
-    return torch.block_diag(*[dct_matrix(BAND)] * blocks) @ averages
+    transform: Tensor = torch.block_diag(*[dct_matrix(BAND)] * blocks)  # type: ignore[no-untyped-call]
+    return transform @ averages
 
 
 @lru_cache(maxsize=4)

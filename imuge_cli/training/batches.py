@@ -27,6 +27,7 @@ from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.receiver import Reception, receive
 from imuge_cli.models.lattice.sender import immunize_working
+from imuge_cli.networks.encoder import Encoder
 
 SIDE = 256
 _TAMPER_WEIGHTS = {
@@ -95,13 +96,20 @@ def draw_originals(pictures: Tensor, recipe: Recipe, step: int, device: torch.de
     return torch.cat(crops).round().clamp(0, 255)
 
 
-def make_batch(pictures: Tensor, recipe: Recipe, step: int, device: torch.device, pool: ThreadPoolExecutor) -> Batch:
-    """Batch number `step` of a recipe."""
+def make_batch(
+    pictures: Tensor,
+    recipe: Recipe,
+    step: int,
+    device: torch.device,
+    pool: ThreadPoolExecutor,
+    encoder: Encoder | None = None,
+) -> Batch:
+    """Batch number `step` of a recipe; with an encoder, its symbols are sent."""
     carrier = carrier_of(recipe, step, device)
     original = draw_originals(pictures, recipe, step, device)
     rng = np.random.default_rng([recipe.seed, step, 2])
     code = torch.from_numpy(rng.integers(0, 2, (recipe.batch, CODE_BITS))).to(device)
-    immunized = immunize_working(carrier, original, code, STEPS[recipe.strength]).round()
+    immunized = immunize_working(carrier, original, code, STEPS[recipe.strength], encoder).round()
     plain, sent = _to_numpy(original), _to_numpy(immunized)
     jobs = [(recipe, step, i, plain, sent) for i in range(recipe.batch)]
     suspects, masks, known = zip(*pool.map(lambda job: _attacked(*job), jobs), strict=True)
@@ -109,14 +117,20 @@ def make_batch(pictures: Tensor, recipe: Recipe, step: int, device: torch.device
 
 
 def fixed_batch(
-    original: Tensor, tamper: str, share: float, chain: Chain, seed: int, strength: str = "balanced"
+    original: Tensor,
+    tamper: str,
+    share: float,
+    chain: Chain,
+    seed: int,
+    strength: str = "balanced",
+    encoder: Encoder | None = None,
 ) -> Batch:
     """A batch with one tamper and one attack, for validation. original: N x 3 x 256 x 256, grey levels."""
     recipe = Recipe(seed=seed, batch=len(original), mix=TrainingMix(), strength=strength)
     carrier = carrier_of(recipe, 0, original.device)
     rng = np.random.default_rng([seed, 3])
     code = torch.from_numpy(rng.integers(0, 2, (len(original), CODE_BITS))).to(original.device)
-    immunized = immunize_working(carrier, original, code, STEPS[strength]).round()
+    immunized = immunize_working(carrier, original, code, STEPS[strength], encoder).round()
     sent = _to_numpy(immunized)
     suspects, masks = [], []
     for i, picture in enumerate(sent):

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from imuge_cli.attacks.mix import TrainingMix
 from imuge_cli.checkpoints import load_weights, save_weights
-from imuge_cli.errors import DeviceError, UsageError
+from imuge_cli.errors import UsageError
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
+from imuge_cli.models.registry import pick_device
 from imuge_cli.training.batches import Batch, Recipe, carrier_of, draw_originals, make_batch
 from imuge_cli.training.data import VALIDATION, load_pictures
 from imuge_cli.training.objectives import recoverer_loss, told_mask, verifier_loss
@@ -26,6 +27,7 @@ from imuge_cli.training.state import State
 from imuge_cli.training.statistics import measure_statistics
 from imuge_cli.training.validation import Validation, validate
 
+ENCODER_WIDTHS = (16, 32, 48, 64, 96, 128)
 _WARM_UP = 100
 _SAVE_SECONDS = 120.0
 
@@ -64,14 +66,16 @@ def run_training(
 ) -> Path:
     """Train V and R of the default family; returns the weights file written into `out`.
 
-    nets: "v", "r" or both (default). start: weights to begin from. limit: use that many pictures only. Raises
-    UsageError, InputError, DeviceError.
+    nets: "v", "r" or both (default); "e" adds the learned symbols of way C to "r". start: weights to
+    begin from. limit: use that many pictures only. Raises UsageError, InputError, DeviceError.
     """
     if model != FAMILY:
         raise UsageError(f"--model {model}: only '{FAMILY}' can be trained in this version")
     chosen = tuple(nets) or ("v", "r")
-    if unknown := set(chosen) - {"v", "r"}:
-        raise UsageError(f"--net {sorted(unknown)[0]}: choose v (verifier) or r (recoverer)")
+    if unknown := set(chosen) - {"v", "r", "e"}:
+        raise UsageError(f"--net {sorted(unknown)[0]}: choose v (verifier), r (recoverer) or e (encoder, with r)")
+    if "e" in chosen and "r" not in chosen:
+        raise UsageError("--net e: the encoder learns through the recoverer; add --net r")
     place = pick_device(device)
     recipe = Recipe(seed=seed, batch=batch or (64 if place.type == "cuda" else 8), mix=TrainingMix())
     plan = Plan(chosen, minutes, steps, lr or 1e-3, out, recipe, place, validate_every)
@@ -82,21 +86,14 @@ def run_training(
     return _finish(plan, state, pictures, progress)
 
 
-def pick_device(name: str) -> torch.device:
-    """`auto`, `cpu` or `cuda` as a device; an explicit cuda never falls back. Raises DeviceError."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
 def _begin(plan: Plan, pictures: Tensor, resume: bool, start: Path | None, progress: Callable[[str], None]) -> State:
     torch.manual_seed(plan.recipe.seed)
-    networks = LatticeNetworks()
+    networks = LatticeNetworks(encoder_widths=ENCODER_WIDTHS if "e" in plan.nets else None)
     if start is not None:
         loaded = load_weights(FAMILY, start)
         networks = LatticeNetworks.from_tensors(loaded.tensors, loaded.config)
+        if "e" in plan.nets and networks.encoder is None:
+            networks.add_encoder(ENCODER_WIDTHS)
     elif not resume:
         measure_statistics(networks, pictures[VALIDATION:], plan.recipe)
     networks = networks.to(plan.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -111,7 +108,10 @@ def _begin(plan: Plan, pictures: Tensor, resume: bool, start: Path | None, progr
 
 
 def _network(networks: LatticeNetworks, name: str) -> torch.nn.Module:
-    return networks.verifier if name == "v" else networks.recoverer
+    network = {"v": networks.verifier, "r": networks.recoverer, "e": networks.encoder}[name]
+    if network is None:
+        raise UsageError("--net e: the weights to start from hold no encoder")
+    return network
 
 
 def learning_rate(rate: float, step: int, total: int | None) -> float:
@@ -131,8 +131,8 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
     if plan.device.type == "cuda":
         train = train.to(plan.device)
     began = saved = time.monotonic()
-    losses: dict[str, list[float]] = {name: [] for name in plan.nets}
-    with ThreadPoolExecutor() as pool, _Prefetch(plan, train, state.step, pool) as batches:
+    losses: dict[str, list[float]] = {name: [] for name in plan.nets if name != "e"}
+    with ThreadPoolExecutor() as pool, _Prefetch(plan, train, state, pool) as batches:
         while not (plan.steps is not None and state.step >= plan.steps):
             if plan.minutes is not None and time.monotonic() - began > plan.minutes * 60:
                 break
@@ -171,7 +171,8 @@ def _step(plan: Plan, state: State, batch: _Prepared) -> dict[str, float]:
             loss = recoverer_loss(networks, batch.carrier, batch.content, mask, rng)
             loss.backward()  # type: ignore[no-untyped-call]
             values["r"] = float(loss.detach())
-    torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
+    for name in plan.nets:
+        torch.nn.utils.clip_grad_norm_(_network(networks, name).parameters(), 1.0)
     optimizer.step()
     return values
 
@@ -204,12 +205,16 @@ class _Prepared:
 
 
 class _Prefetch:
-    """Makes the next batches in a thread while the current one is learned from (CUDA only; a CPU has no spare time)."""
+    """Makes the next batches in a thread while the current one is learned from.
 
-    def __init__(self, plan: Plan, pictures: Tensor, step: int, pool: ThreadPoolExecutor) -> None:
+    On CUDA only; a CPU has no time to spare.
+    """
+
+    def __init__(self, plan: Plan, pictures: Tensor, state: State, pool: ThreadPoolExecutor) -> None:
         self._plan, self._pictures, self._pool = plan, pictures, pool
-        self._step = step
-        self._ahead = 3 if plan.device.type == "cuda" else 0
+        self._step, self._encoder = state.step, state.networks.encoder
+        # An encoder that learns must make each batch itself, after the step before.
+        self._ahead = 3 if plan.device.type == "cuda" and self._encoder is None else 0
         self._maker = ThreadPoolExecutor(1)
         self._waiting: list[Future[_Prepared]] = []
 
@@ -233,4 +238,6 @@ class _Prefetch:
         plan = self._plan
         with torch.no_grad():
             carrier = carrier_of(plan.recipe, step, plan.device)
-            return _Prepared(carrier, make_batch(self._pictures, plan.recipe, step, plan.device, self._pool))
+            return _Prepared(
+                carrier, make_batch(self._pictures, plan.recipe, step, plan.device, self._pool, self._encoder)
+            )

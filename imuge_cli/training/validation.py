@@ -57,7 +57,7 @@ def validate(networks: LatticeNetworks, originals: Tensor) -> Validation:
     carrier = carrier_of(Recipe(seed=7, batch=1, mix=TrainingMix()), 0, originals.device)
     cases = []
     for tamper, attack in CASES:
-        batch = fixed_batch(originals, tamper, 0.1, parse(attack), seed=7)
+        batch = fixed_batch(originals, tamper, 0.1, parse(attack), seed=7, encoder=networks.encoder)
         first = torch.sigmoid(networks.first_look(carrier, batch.reception))
         solution = networks.solve(carrier, batch.reception, first, QUICK)
         second = torch.sigmoid(networks.second_look(batch.reception, solution))

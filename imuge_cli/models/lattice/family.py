@@ -21,6 +21,7 @@ from imuge_cli.models.lattice.receiver import (
     draft,
     pilot_noise,
 )
+from imuge_cli.networks.encoder import Encoder
 from imuge_cli.networks.recoverer import MULTIPLE, Recoverer
 from imuge_cli.networks.verifier import Verifier, block_evidence
 from imuge_cli.payload.source import BAND, COEFFICIENTS, model_variance
@@ -29,7 +30,7 @@ FAMILY = "lattice"
 
 
 class LatticeNetworks(nn.Module):
-    """V, R and the receiver's statistics."""
+    """V, R, the receiver's statistics and, where it was trained, E."""
 
     log_variance: Tensor
     log_residue: Tensor
@@ -38,11 +39,17 @@ class LatticeNetworks(nn.Module):
         self,
         verifier_widths: tuple[int, ...] = (64, 96, 128),
         recoverer_widths: tuple[int, ...] = (48, 64, 96, 160),
+        encoder_widths: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
-        self.config = {"verifier_widths": list(verifier_widths), "recoverer_widths": list(recoverer_widths)}
+        self.config = {
+            "verifier_widths": list(verifier_widths),
+            "recoverer_widths": list(recoverer_widths),
+            "encoder_widths": None if encoder_widths is None else list(encoder_widths),
+        }
         self.verifier = Verifier(verifier_widths)
         self.recoverer = Recoverer(recoverer_widths)
+        self.encoder = None if encoder_widths is None else Encoder(COEFFICIENTS, encoder_widths)
         self.register_buffer("log_variance", torch.log(model_variance()))
         self.register_buffer("log_residue", torch.full((3, BAND, BAND), 4.6))
 
@@ -50,7 +57,12 @@ class LatticeNetworks(nn.Module):
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> LatticeNetworks:
         """The networks in a weights file. Raises WeightsError where tensors and configuration do not fit."""
         try:
-            networks = cls(tuple(config["verifier_widths"]), tuple(config["recoverer_widths"]))  # type: ignore[arg-type]
+            encoder = config.get("encoder_widths")
+            networks = cls(
+                tuple(config["verifier_widths"]),  # type: ignore[arg-type]
+                tuple(config["recoverer_widths"]),  # type: ignore[arg-type]
+                None if encoder is None else tuple(encoder),  # type: ignore[arg-type]
+            )
             networks.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
         except (KeyError, TypeError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
@@ -58,6 +70,11 @@ class LatticeNetworks(nn.Module):
         if networks.log_variance.numel() != COEFFICIENTS:
             raise WeightsError("the weights describe another set of coefficients; reinstall imuge")
         return networks
+
+    def add_encoder(self, widths: tuple[int, ...]) -> None:
+        """Give networks that send linear symbols an encoder; it changes nothing before it is trained."""
+        self.encoder = Encoder(COEFFICIENTS, widths)
+        self.config["encoder_widths"] = list(widths)
 
     def statistics(self) -> Statistics:
         """The receiver's statistics."""

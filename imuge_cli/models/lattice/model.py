@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from imuge_cli.lattice.synchronise import Fix, synchronise_direct, synchronise_s
 from imuge_cli.lattice.transform import BLOCK, luma
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
-from imuge_cli.models.lattice.receiver import Reception, receive
+from imuge_cli.models.lattice.receiver import QUICK, Reception, receive
 from imuge_cli.models.lattice.sender import immunize_working
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
 
@@ -32,6 +33,7 @@ class _Evidence:
 
     carrier: Carrier
     reception: Reception
+    probability: Tensor
 
 
 class LatticeModel:
@@ -57,7 +59,8 @@ class LatticeModel:
         working = _to_tensor(np.clip(to_working(pixels, size), 0, 255), self._device)
         carrier = make_carrier(self._secret, *size, self._device)
         code = torch.from_numpy(encode_header(header))[None].to(self._device)
-        sent = immunize_working(carrier, working, code, STEPS[STRENGTHS[header.strength]])
+        step = STEPS[STRENGTHS[header.strength]]
+        sent = immunize_working(carrier, working, code, step, self._networks.encoder)
         if size != (height, width):
             result = carry_residual(pixels, luma(sent - working)[0, 0].cpu().numpy())
         else:
@@ -87,7 +90,7 @@ class LatticeModel:
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(carrier, reception))
-        solution = networks.solve(carrier, reception, first)
+        solution = networks.solve(carrier, reception, first, QUICK)
         second = torch.sigmoid(networks.second_look(reception, solution))
         inside = second[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
         probability = resize_plane(inside.cpu().numpy(), (height, width))
@@ -95,7 +98,7 @@ class LatticeModel:
             frame=frame,
             header=fix.header,
             probability=np.clip(probability, 0, 1),
-            evidence=_Evidence(carrier, reception),
+            evidence=_Evidence(carrier, reception, second),
         )
 
     def _synchronise(self, pixels: Pixels) -> tuple[Fix, tuple[int, int]] | None:
@@ -144,7 +147,9 @@ class LatticeModel:
         return receive(carrier, canvas.clamp(0, 255), code, blocks, fix.step)
 
     @torch.inference_mode()
-    def recover(self, pixels: Pixels, verified: Verified, mask: Mask, restore_canvas: bool) -> Recovered:
+    def recover(
+        self, pixels: Pixels, verified: Verified, mask: Mask, *, own_mask: bool, restore_canvas: bool
+    ) -> Recovered:
         """See Model.recover."""
         evidence, frame = verified.evidence, verified.frame
         if not isinstance(evidence, _Evidence) or frame is None:
@@ -158,7 +163,9 @@ class LatticeModel:
         lost[0, 0, rows, columns] = torch.from_numpy(small).float().to(self._device)
         if float(lost.mean()) > 0.97:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
-        solution = self._networks.solve(evidence.carrier, evidence.reception, lost)
+        # What V suspects without flagging it must not be believed either, unless a person drew the mask.
+        doubted = torch.maximum(lost, evidence.probability) if own_mask else lost
+        solution = self._networks.solve(evidence.carrier, evidence.reception, doubted)
         wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
         box = _bounding_box(wanted[0, 0], _MARGIN)
         recovered = evidence.reception.picture.clone()
@@ -202,14 +209,15 @@ def _add(pixels: Pixels, residual: NDArray[np.float32]) -> Pixels:
     """Pixels plus a residual in grey levels, rounded, in the pixels' own depth."""
     top = np.iinfo(pixels.dtype).max
     wanted = pixels.astype(np.float32) + residual * (top / 255)
-    return np.clip(np.rint(wanted), 0, top).astype(pixels.dtype)
+    return cast(Pixels, np.clip(np.rint(wanted), 0, top).astype(pixels.dtype))
 
 
 def _levels(picture: NDArray[np.float32], size: tuple[int, int], like: Pixels) -> Pixels:
     """A working picture brought to a size and a depth."""
     top = np.iinfo(like.dtype).max
     planes = [resize_plane(np.ascontiguousarray(picture[..., c]), size) for c in range(3)]
-    return np.clip(np.rint(np.stack(planes, -1) * (top / 255)), 0, top).astype(like.dtype)
+    result: Pixels = np.clip(np.rint(np.stack(planes, -1) * (top / 255)), 0, top).astype(like.dtype)
+    return result
 
 
 def _paste(pixels: Pixels, recovered: NDArray[np.float32], mask: Mask) -> Pixels:

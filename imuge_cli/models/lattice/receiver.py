@@ -131,6 +131,13 @@ def draft(
     return _Decoder(carrier, reception, trust, prior, pixels, effort).run(noise)
 
 
+def draw(carrier: Carrier, solution: Tensor) -> Tensor:
+    """The working picture that coefficients N x grid.size (sender's units) describe, grey levels, not clipped."""
+    grid = carrier.grid
+    coefficients = solution.view(len(solution), grid.rows, grid.columns, -1) * sender_scale(solution.device)
+    return from_grid(synthesise_source(coefficients), carrier.height, carrier.width)
+
+
 def _pixel_evidence(
     carrier: Carrier, reception: Reception, trust: Tensor, noise: Tensor, statistics: Statistics
 ) -> PixelEvidence:
@@ -176,7 +183,7 @@ class _Decoder:
         self.alive = (self.weight > 0.03).float()
 
     def run(self, noise: Tensor) -> Draft:
-        carrier, count = self.carrier, self.received.shape[0]
+        carrier = self.carrier
         silent = SymbolEvidence(carrier.mixing, self.received.flatten(1) * 0, self.received.flatten(1) * 0)
         solution = self._solve(silent, None)
         mean = self._predict(solution)
@@ -204,10 +211,8 @@ class _Decoder:
             still = still + 1 if bool(((doubt - previous).abs() < _STANDSTILL * previous).all()) else 0
             if still == 2:
                 break
-        coefficients = solution.view(count, carrier.grid.rows, carrier.grid.columns, -1) * sender_scale(noise.device)
-        picture = from_grid(synthesise_source(coefficients), carrier.height, carrier.width)
         return Draft(
-            picture=picture,
+            picture=draw(carrier, solution),
             ratios=self._ratios(mean, doubt, noise),
             noise=noise,
             doubt=doubt,

@@ -1,0 +1,187 @@
+"""The lattice family without its networks: sender to receiver to draft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from photographs import photograph, to_tensor
+from torch import Tensor
+
+from imuge_cli.checkpoints import load_weights
+from imuge_cli.keys import Secret
+from imuge_cli.lattice.header import CODE_BITS
+from imuge_cli.lattice.transform import BLOCK
+from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
+from imuge_cli.models.lattice.family import LatticeNetworks
+from imuge_cli.models.lattice.receiver import (
+    QUICK,
+    Draft,
+    Reception,
+    Statistics,
+    block_ratios,
+    draft,
+    pilot_noise,
+    receive,
+)
+from imuge_cli.models.lattice.sender import describe, immunize_working
+
+SECRET = Secret(b"s" * 32)
+STEP = STEPS["balanced"]
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One batch of both photographs, immunized and rounded."""
+
+    carrier: Carrier
+    original: Tensor
+    immunized: Tensor
+    code: Tensor
+    statistics: Statistics
+
+    def receive(self, picture: Tensor, known: Tensor | None = None) -> Reception:
+        if known is None:
+            known = torch.ones(len(picture), 1, self.carrier.rows, self.carrier.columns)
+        return receive(self.carrier, picture, self.code, known, STEP)
+
+    def draft(self, reception: Reception, tampered: Tensor) -> Draft:
+        return draft(self.carrier, reception, tampered, self.statistics, QUICK)
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    carrier = make_carrier(SECRET, 256, 256, CPU)
+    original = torch.cat([to_tensor(photograph("astronaut", 0, 128)), to_tensor(photograph("coffee", 60, 200))])
+    code = torch.from_numpy(np.random.default_rng(1).integers(0, 2, (2, CODE_BITS)))
+    loaded = load_weights("lattice", None)
+    statistics = LatticeNetworks.from_tensors(loaded.tensors, loaded.config).statistics()
+    return Case(carrier, original, immunize_working(carrier, original, code, STEP).round(), code, statistics)
+
+
+@pytest.fixture(scope="module")
+def square() -> Tensor:
+    """A tenth of the blocks: 10 x 10 of 32 x 32."""
+    blocks = torch.zeros(2, 1, 32, 32)
+    blocks[..., 9:19, 12:22] = 1
+    return blocks
+
+
+def pixels_of(blocks: Tensor) -> Tensor:
+    return blocks.repeat_interleave(BLOCK, -1).repeat_interleave(BLOCK, -2)
+
+
+def quality(picture: Tensor, original: Tensor, mask: Tensor) -> Tensor:
+    """PSNR inside the mask, dB, per picture."""
+    error = ((picture.clamp(0, 255) - original) ** 2 * mask).sum((1, 2, 3)) / (3 * mask.sum((1, 2, 3)))
+    return 10 * torch.log10(255**2 / error)
+
+
+@pytest.fixture(scope="module")
+def untampered(case: Case, square: Tensor) -> Draft:
+    return case.draft(case.receive(case.immunized), square)
+
+
+def test_an_untouched_picture_is_received_almost_without_error(case: Case) -> None:
+    reception = case.receive(case.immunized)
+    assert reception.errors.shape == (2, 2, 32, 32)
+    assert reception.data.shape == (2, 12, 32, 32)
+    assert float((reception.errors**2).mean().sqrt()) < 0.03
+    noise = pilot_noise(case.carrier, reception, torch.ones(2, 1, 32, 32))
+    assert noise.shape == (2, 14)
+    assert 0.001 < float(noise.min()) < float(noise.max()) < 0.004
+
+
+def test_the_symbols_arrive(case: Case) -> None:
+    sent = describe(case.carrier, case.original).view(2, 12, 32, 32) * case.carrier.gains
+    reception = case.receive(case.immunized)
+    error = reception.data - sent
+    assert float((error - error.round()).abs().median()) < 0.02
+    # Standard units: symbols have about unit variance.
+    assert 0.2 < float(describe(case.carrier, case.original).std()) < 2
+
+
+def test_by_order_and_by_slot_are_inverse(case: Case) -> None:
+    planes = torch.randn(2, 14, 32, 32)
+    torch.testing.assert_close(case.carrier.by_slot(case.carrier.by_order(planes)), planes)
+    torch.testing.assert_close(case.carrier.by_order(case.carrier.by_slot(planes)), planes)
+
+
+def test_the_draft_of_a_tenth_that_is_not_trusted(case: Case, square: Tensor, untampered: Draft) -> None:
+    assert untampered.picture.shape == (2, 3, 256, 256)
+    assert float(quality(untampered.picture, case.original, pixels_of(square)).min()) > 20
+
+
+def test_what_lies_in_the_masked_area_does_not_matter(case: Case, square: Tensor, untampered: Draft) -> None:
+    mask = pixels_of(square)
+    noise = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(2)) * 255
+    suspect = (case.immunized * (1 - mask) + noise * mask).round()
+    found = quality(case.draft(case.receive(suspect), square).picture, case.original, mask)
+    assert float(found.min()) > 20
+    assert float((found - quality(untampered.picture, case.original, mask)).abs().max()) < 1
+
+
+def test_doubting_more_blocks_is_never_much_better(case: Case, square: Tensor, untampered: Draft) -> None:
+    mask = pixels_of(square)
+    reception = case.receive(case.immunized)
+    qualities = [quality(untampered.picture, case.original, mask)]
+    doubted = square.clone()
+    for columns in (slice(0, 6), slice(24, 32)):
+        doubted[..., columns] = 1
+        qualities.append(quality(case.draft(reception, doubted).picture, case.original, mask))
+    for more, fewer in zip(qualities[:-1], qualities[1:], strict=True):
+        assert float((more - fewer).min()) > -0.3
+    assert float((qualities[0] - qualities[-1]).mean()) > 0.5
+
+
+def test_ratios_tell_tampered_blocks_from_intact_ones(case: Case, square: Tensor) -> None:
+    mask = pixels_of(square)
+    suspect = (case.immunized * (1 - mask) + case.original.flip(0) * mask).round()
+    reception = case.receive(suspect)
+    solution = case.draft(reception, square)
+    summed = solution.ratios.sum(1, keepdim=True)
+    inside = torch.zeros_like(square)
+    inside[..., 10:18, 13:21] = 1
+    outside = 1 - torch.nn.functional.max_pool2d(square, 3, 1, 1)
+    for i in range(2):
+        assert float(summed[i][inside[i] > 0].mean()) > 2
+        assert float(summed[i][outside[i] > 0].mean()) < -2
+        assert float((summed[i][outside[i] > 0] < 0).float().mean()) > 0.9
+    early = block_ratios(case.carrier, reception, pilot_noise(case.carrier, reception, 1 - square)).sum(1, keepdim=True)
+    assert float(early[inside > 0].mean()) > 1
+    assert float(early[outside > 0].mean()) < -1
+
+
+def test_what_lies_outside_the_frame_has_no_ratios(case: Case) -> None:
+    known = torch.ones(2, 1, 32, 32)
+    known[..., :7] = 0
+    reception = case.receive(case.immunized, known)
+    solution = case.draft(reception, torch.zeros(2, 1, 32, 32))
+    assert float(solution.ratios[..., :7].abs().max()) == 0
+    lost = torch.zeros(2, 1, 256, 256)
+    lost[..., :56] = 1
+    assert float(quality(solution.picture, case.original, lost).min()) > 17
+
+
+def test_the_draft_of_an_untouched_picture_is_the_picture(case: Case) -> None:
+    solution = case.draft(case.receive(case.immunized), torch.zeros(2, 1, 32, 32))
+    assert float(quality(solution.picture, case.original, torch.ones(2, 1, 256, 256)).min()) > 24
+    assert float(solution.doubt.max()) < 0.2
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 128), (150, 203)])
+def test_other_sizes(case: Case, height: int, width: int) -> None:
+    carrier = make_carrier(SECRET, height, width, CPU)
+    original = to_tensor(photograph("coffee", 100, 100, height, width))
+    sent = immunize_working(carrier, original, case.code[:1], STEP).round()
+    reception = receive(carrier, sent, case.code[:1], torch.ones(1, 1, carrier.rows, carrier.columns), STEP)
+    tampered = torch.zeros(1, 1, carrier.rows, carrier.columns)
+    tampered[..., 5:9, 6:10] = 1
+    solution = draft(carrier, reception, tampered, case.statistics, QUICK)
+    assert solution.picture.shape == (1, 3, height, width)
+    mask = torch.zeros(1, 1, height, width)
+    mask[..., 40:72, 48:80] = 1
+    assert float(quality(solution.picture, original, mask)) > 19

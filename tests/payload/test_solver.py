@@ -1,0 +1,155 @@
+"""The linear solution against a dense one, and what evidence does to it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from imuge_cli.keys import Secret
+from imuge_cli.payload.mixing import make_mixing
+from imuge_cli.payload.solver import (
+    PixelEvidence,
+    SymbolEvidence,
+    conjugate_gradients,
+    operator_diagonal,
+    pixel_diagonal,
+    solve,
+)
+from imuge_cli.payload.source import SourceGrid, bands, model_variance, sender_scale
+
+GRID = SourceGrid(1, 1)
+OUTPUTS = 500
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def variance() -> Tensor:
+    return (model_variance() / sender_scale() ** 2)[None]
+
+
+@pytest.fixture
+def truth(variance: Tensor) -> Tensor:
+    return torch.randn(1, GRID.size, generator=generator(1)) * variance.sqrt()
+
+
+@pytest.fixture
+def symbols(truth: Tensor) -> SymbolEvidence:
+    mixing = make_mixing(Secret(b"s" * 32), GRID.size, OUTPUTS, torch.device("cpu"))
+    precision = torch.rand(1, OUTPUTS, generator=generator(2)) * 0.02 + 0.001
+    precision[:, ::5] = 0
+    noise = torch.randn(1, OUTPUTS, generator=generator(3)) / precision.clamp_min(1e-3).sqrt()
+    return SymbolEvidence(mixing, mixing.forward(truth) + noise, precision)
+
+
+@pytest.fixture
+def pixels(truth: Tensor) -> PixelEvidence:
+    precision = torch.full((1, 3, 1, 1, 32, 32), 0.02)
+    precision[..., :12, :20] = 0
+    shown = bands(truth.view(1, 1, 1, -1) * sender_scale())
+    return PixelEvidence(shown + torch.randn(shown.shape, generator=generator(4)) * 50**0.5, precision)
+
+
+def dense(symbols: SymbolEvidence, pixels: PixelEvidence | None, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Normal equations: the matrix is built by showing forward operators every unit vector. float64."""
+    unit = torch.eye(GRID.size)
+    mix = symbols.mixing.forward(unit).double()
+    weighted = mix * symbols.precision.double()
+    matrix, right = weighted @ mix.T + torch.diag(1 / variance[0].double()), weighted @ symbols.values[0].double()
+    if pixels is not None:
+        show = bands(unit.view(GRID.size, 1, 1, -1) * sender_scale()).flatten(1).double()
+        weighted = show * pixels.precision.flatten().double()
+        matrix, right = matrix + weighted @ show.T, right + weighted @ pixels.values.flatten().double()
+    return matrix, right
+
+
+@pytest.mark.parametrize("with_pixels", [False, True])
+def test_the_solution_is_the_dense_solution(
+    symbols: SymbolEvidence, pixels: PixelEvidence, variance: Tensor, with_pixels: bool
+) -> None:
+    evidence = pixels if with_pixels else None
+    matrix, right = dense(symbols, evidence, variance)
+    expected = torch.linalg.solve(matrix, right).float()
+    found = solve(GRID, variance, symbols, evidence, iterations=400, tolerance=1e-6) / sender_scale()
+    gap = (found.flatten() - expected) / expected.std()
+    assert float(gap.abs().max()) < 3e-3
+
+
+def test_a_prior_mean_is_where_the_solution_stays_without_evidence(
+    symbols: SymbolEvidence, truth: Tensor, variance: Tensor
+) -> None:
+    silent = SymbolEvidence(symbols.mixing, symbols.values, torch.zeros_like(symbols.precision))
+    found = solve(GRID, variance, silent, mean=truth) / sender_scale()
+    torch.testing.assert_close(found.flatten(1), truth, atol=1e-4, rtol=1e-4)
+
+
+def test_a_prior_mean_shifts_the_problem(
+    symbols: SymbolEvidence, pixels: PixelEvidence, truth: Tensor, variance: Tensor
+) -> None:
+    matrix, right = dense(symbols, pixels, variance)
+    mean = truth * 0.5
+    expected = torch.linalg.solve(matrix, right + mean[0].double() / variance[0].double()).float()
+    found = solve(GRID, variance, symbols, pixels, mean=mean, iterations=400, tolerance=1e-6) / sender_scale()
+    assert float(((found.flatten() - expected) / expected.std()).abs().max()) < 3e-3
+
+
+def test_more_evidence_is_nearer_to_the_truth(
+    symbols: SymbolEvidence, pixels: PixelEvidence, truth: Tensor, variance: Tensor
+) -> None:
+    silent = SymbolEvidence(symbols.mixing, symbols.values, torch.zeros_like(symbols.precision))
+    errors = [
+        float(((solve(GRID, variance, s, p, iterations=100).flatten(1) / sender_scale() - truth) ** 2).mean())
+        for s, p in ((silent, None), (symbols, None), (silent, pixels), (symbols, pixels))
+    ]
+    assert errors[1] < errors[0]
+    assert errors[3] < 0.7 * errors[1]
+    assert errors[3] < errors[2] < errors[0]
+
+
+def test_the_start_does_not_change_the_solution(
+    symbols: SymbolEvidence, pixels: PixelEvidence, variance: Tensor
+) -> None:
+    one = solve(GRID, variance, symbols, pixels, iterations=400, tolerance=1e-6)
+    start = torch.randn(1, GRID.size, generator=generator(9)) * 20
+    other = solve(GRID, variance, symbols, pixels, start=start, iterations=400, tolerance=1e-6)
+    assert float((one - other).abs().max()) < 0.05 * float(one.std())
+
+
+def test_pictures_of_a_batch_do_not_mix(symbols: SymbolEvidence, pixels: PixelEvidence, variance: Tensor) -> None:
+    two = SymbolEvidence(symbols.mixing, symbols.values.repeat(2, 1), symbols.precision * torch.tensor([[1.0], [0.0]]))
+    known = PixelEvidence(pixels.values.repeat(2, 1, 1, 1, 1, 1), pixels.precision.repeat(2, 1, 1, 1, 1, 1))
+    both = solve(GRID, variance, two, known, iterations=400, tolerance=1e-6)
+    for i in range(2):
+        single = SymbolEvidence(two.mixing, two.values[i : i + 1], two.precision[i : i + 1])
+        alone = solve(GRID, variance, single, pixels, iterations=400, tolerance=1e-6)
+        assert float((both[i] - alone[0]).abs().max()) < 0.01 * float(alone.std())
+
+
+def test_the_diagonal_is_the_operators(symbols: SymbolEvidence, pixels: PixelEvidence, variance: Tensor) -> None:
+    even = PixelEvidence(pixels.values, torch.full_like(pixels.precision, 0.02))
+    matrix, _ = dense(symbols, None, variance)
+    without = operator_diagonal(GRID, variance, symbols, None)[0].double()
+    # Mixing spreads evenly only on average: a diagonal serves as preconditioner within some per cent.
+    assert float((matrix.diagonal() / without - 1).abs().max()) < 0.25
+    full = dense(symbols, even, variance)[0].diagonal() - matrix.diagonal()
+    rough = pixel_diagonal(GRID, even)[0].double()
+    assert 0.4 < float((full / rough).quantile(0.1)) < float((full / rough).quantile(0.9)) < 1.05
+
+
+def test_conjugate_gradients_end_where_the_answer_is_exact() -> None:
+    steps = []
+    diagonal = torch.tensor([[1.0, 2.0, 5.0]])
+
+    def operator(x: Tensor) -> Tensor:
+        steps.append(1)
+        return x * diagonal
+
+    right = torch.tensor([[1.0, 2.0, 3.0]])
+    x = conjugate_gradients(operator, right, diagonal, iterations=50, tolerance=1e-5)
+    torch.testing.assert_close(x, right / diagonal)
+    assert len(steps) == 1
+    zero = conjugate_gradients(operator, right * 0, diagonal, iterations=50, tolerance=1e-5)
+    torch.testing.assert_close(zero, right * 0)
