@@ -11,6 +11,7 @@ import secrets
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from imuge_cli.mask.cleanup import clean
 from imuge_cli.mask.regions import Region, regions
 from imuge_cli.mask.threshold import binarize
 from imuge_cli.metrics.fidelity import psnr, ssim
-from imuge_cli.models.protocol import Frame, Mask, Model, Probability, Verified
+from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Probability, Verified
 from imuge_cli.models.registry import open_model, pick_device
 
 _EXIT_CODES = {"intact": 0, "tampered": 1, "not-found": 3}
@@ -182,11 +183,11 @@ class Imuge:
             )
         used = result.mask if mask is None else mask.astype(bool)
         pixels = picture.pixels
-        if used.any() or (restore_canvas and not _is_whole(verified.frame)):
+        if used.any() or (restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)):
             recovered = self._model.recover(
                 picture.pixels, verified, used, own_mask=mask is None, restore_canvas=restore_canvas
             )
-            pixels = recovered.pixels
+            pixels = _grey(recovered.pixels) if picture.grey else recovered.pixels
         return RecoverResult(
             picture=picture.with_pixels(pixels),
             mask=used,
@@ -220,8 +221,16 @@ class Imuge:
         return replace(result, seconds=time.perf_counter() - began), verified
 
 
-def _is_whole(frame: Frame) -> bool:
-    return frame.canvas == (frame.height, frame.width)
+def _is_whole(frame: Frame, found: Synchronisation | None, shape: tuple[int, int]) -> bool:
+    """Whether the suspect has the original's frame and size already."""
+    original = None if found is None else (found.original_height, found.original_width)
+    return frame.canvas == (frame.height, frame.width) and original in (None, shape)
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    """One level for all channels: R works in colour, a grey picture has none."""
+    level = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return cast("Pixels", np.repeat(np.rint(level)[..., None], 3, 2).astype(pixels.dtype))
 
 
 def _synchronisation(verified: Verified, picture: Picture) -> Synchronisation | None:

@@ -29,7 +29,7 @@ def photograph(name: str, top: int, left: int, height: int = 256, width: int = 2
 
 def drawn(height: int, width: int, seed: int = 0) -> Pixels8:
     """Gradients, discs and grain from whole-number arithmetic alone: the same bytes on every machine."""
-    rng = np.random.RandomState(seed)  # noqa: NPY002 - its stream is frozen for good, default_rng's is not
+    rng = np.random.RandomState(seed)
     y, x = np.mgrid[:height, :width].astype(np.int64)
     picture = np.stack([40 + y * 140 // height, 60 + x * 120 // width, 90 + (x + y) * 80 // (height + width)], -1)
     for _ in range(12):

@@ -61,6 +61,7 @@ HOMES: dict[str, set[str]] = {
         "training",
         "api",
         "benchmark",
+        "cli",  # for `train --threads`; importing the doors still loads none of it (see below)
     },
 }
 

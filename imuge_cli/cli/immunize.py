@@ -38,7 +38,7 @@ def immunize(
 ) -> None:
     """Immunize pictures: writes <stem>.immunized.bmp beside each input.
 
-    The change is invisible. Keep the key file, if you use one: without it nothing can be verified.
+    The change is a fine grain, hardly visible. Keep the key file, if you use one: without it nothing can be verified.
     """
     console = configure(quiet=quiet, verbose=verbose)
     wanted = Wanted("immunized", format=format.value if format else None)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from imuge_cli.api import Imuge
     from imuge_cli.image.picture import Picture
+    from imuge_cli.reporting.schema import RecoveryReport
 
 
 def recover(
@@ -95,7 +96,7 @@ def _recover(
     console: Console,
 ) -> Outcome:
     from imuge_cli.reporting import recover_report
-    from imuge_cli.reporting.html import Thumbnail, percent
+    from imuge_cli.reporting.html import Thumbnail
 
     suspect = pictures.read(task.source)
     _require_size(given, suspect)
@@ -120,8 +121,7 @@ def _recover(
         warnings=warnings,
     )
     assert report.recovery is not None
-    share = report.recovery.restored_share
-    done = f"restored {percent(share)} of the pixels" if report.recovery.changed else "nothing to restore, unchanged"
+    done = _done(report.recovery, result.picture, suspect)
     if task.picture is not None:
         done += f" -> {task.picture}"
     shown: tuple[Thumbnail, ...] = ()
@@ -129,6 +129,17 @@ def _recover(
         shown = thumbnails_of(suspect, verification.probability, used)
         shown = (*shown, Thumbnail.of("recovered", result.picture.as_uint8()))
     return Outcome(report, f"{describe(report, console)}\n  {done}", shown)
+
+
+def _done(recovery: RecoveryReport, recovered: Picture, suspect: Picture) -> str:
+    from imuge_cli.reporting.html import percent
+
+    if not recovery.changed:
+        return "nothing to restore, unchanged"
+    done = [f"restored {percent(recovery.restored_share)} of the pixels"] if recovery.restored_share else []
+    if (recovered.height, recovered.width) != (suspect.height, suspect.width):
+        done.append(f"gave back the original frame of {recovered.width} x {recovered.height} pixels")
+    return ", ".join(done)
 
 
 def _require_size(given: NDArray[np.bool_] | None, suspect: Picture) -> None:

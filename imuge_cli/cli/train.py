@@ -9,18 +9,32 @@ import typer
 
 from imuge_cli.cli import options
 from imuge_cli.cli.console import configure
+from imuge_cli.errors import UsageError
 
 
 def train(
-    data: Annotated[list[Path], typer.Option("--data", help="Shards of training pictures; may be repeated.")],
+    data: Annotated[
+        list[Path], typer.Option("--data", help="Tar shard of photographs, or a folder of them; may be repeated.")
+    ],
     net: Annotated[
-        list[str] | None, typer.Option("--net", help="Network to train: v, r or e; may be repeated.")
+        list[str] | None, typer.Option("--net", help="Network to train: v, r or e; may be repeated. Default: v and r.")
     ] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", min=0.0, help="Stop after this time.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Stop after this many steps.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.0, help="Stop after this time (of this run).")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Stop at this step; the learning rate falls towards it.")
+    ] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Pictures per step.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", min=0.0, help="Learning rate.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last state in --out.")] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", metavar="WEIGHTS", help="Weights to begin from: a safetensors file, or its folder."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use the first N pictures only.")] = None,
+    validate_every: Annotated[int, typer.Option("--validate-every", min=1, help="Validate every N steps.")] = 200,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: one per core.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for states and the finished weights.")] = Path(
         "imuge-train"
     ),
@@ -32,6 +46,14 @@ def train(
 ) -> None:
     """Train a family of networks, or go on training it."""
     console = configure(quiet=quiet, verbose=verbose)
+    if minutes is None and steps is None:
+        raise UsageError("imuge train: nothing says when to stop; give --minutes or --steps (or both)")
+    if resume and start is not None:
+        raise UsageError("--start and --resume: training begins either from weights or from its last state; choose one")
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     from imuge_cli.training import run_training
 
     run_training(
@@ -47,4 +69,7 @@ def train(
         model=model,
         device=device.value,
         progress=console.note,
+        start=start,
+        limit=limit,
+        validate_every=validate_every,
     )

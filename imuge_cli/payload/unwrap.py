@@ -41,21 +41,75 @@ def unwrap(
     posterior = (weight * stacked).sum(0)
     within = weight[0] * spread + (1 - weight[0]) * (share * noise)
     posterior_variance = (within + (weight * (stacked - posterior) ** 2).sum(0)).clamp_min(1e-9)
+    return _message(posterior, posterior_variance, expected, spread, gain)
+
+
+def unwrap_rounded(
+    received: Tensor, mean: Tensor, variance: Tensor, noise: Tensor, half: Tensor, outlier: Tensor, gain: Tensor
+) -> tuple[Tensor, Tensor]:
+    """`unwrap` for an error that is uniform within +-half (cells) plus Gaussian noise (variance, cells squared).
+
+    The phase before rounding, x = gain * y + noise, has a Gaussian prior and lies in one of the intervals
+    received + k +- half; its truncated moments are exact (Johnson, Kotz & Balakrishnan 1994, section 10.1).
+    """
+    expected, spread = gain * mean, variance * gain * gain
+    total = spread + noise
+    sigma = total.sqrt()
+    nearest = received + torch.round(expected - received)
+    chances, firsts, seconds = [], [], []
+    for turn in _TURNS:
+        low, high = (nearest + turn - half - expected) / sigma, (nearest + turn + half - expected) / sigma
+        chance = (torch.special.ndtr(high) - torch.special.ndtr(low)).clamp_min(1e-12)
+        density_low, density_high = _normal(low), _normal(high)
+        first = ((density_low - density_high) / chance).clamp(low, high)
+        second = 1 + (low * density_low - high * density_high) / chance - first**2
+        # Far in the tail the difference of two small numbers says nothing; the interval itself still does.
+        middle = (low + high) / 2
+        far = chance <= 1e-9
+        firsts.append(torch.where(far, torch.where(middle > 0, low, high), first))
+        seconds.append(torch.where(far, torch.zeros_like(second), second.clamp(0, 1)))
+        chances.append(chance / (2 * half))
+    weights = torch.stack([c * (1 - outlier) for c in chances] + [outlier.expand_as(received)])
+    weights = weights / weights.sum(0)
+    zero, one = torch.zeros_like(received), torch.ones_like(received)
+    first, second = torch.stack([*firsts, zero]), torch.stack([*seconds, one])
+    standard = (weights * first).sum(0)
+    standard_variance = (weights * (second + first**2)).sum(0) - standard**2
+    share = spread / total
+    posterior = expected + share * sigma * standard
+    posterior_variance = (share * noise + share**2 * total * standard_variance).clamp_min(1e-9)
+    return _message(posterior, posterior_variance, expected, spread, gain)
+
+
+def _normal(x: Tensor) -> Tensor:
+    return torch.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def _message(
+    posterior: Tensor, posterior_variance: Tensor, expected: Tensor, spread: Tensor, gain: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The Gaussian that turns the prior (expected, spread) into the posterior, in units of the symbol."""
     precision = (1 / posterior_variance - 1 / spread).clamp_min(0)
     value = (posterior / posterior_variance - expected / spread) / precision.clamp_min(1e-6)
     value = torch.where(precision > 1e-6, value, posterior)
     return value / gain, precision * gain * gain
 
 
-def log_likelihood_ratio(error: Tensor, variance: Tensor) -> Tensor:
-    """Log of how much likelier a phase error is under `overwritten` (uniform) than under wrapped Gaussian noise.
+def log_likelihood_ratio(error: Tensor, variance: Tensor, half: Tensor) -> Tensor:
+    """Log of how much likelier a phase error is under `overwritten` (uniform) than under the channel's noise.
 
-    error: cells, in [-0.5, 0.5). variance: cells squared. Natural logarithm; near 0 where the noise is large.
+    error: cells, in [-0.5, 0.5). variance: of Gaussian noise, cells squared. half: half the width (cells) of a uniform
+    error that comes on top of it, 0 = none. Natural logarithm; near 0 where the noise is large.
     """
-    density = torch.zeros_like(error)
+    sigma, width = variance.sqrt(), half.clamp_min(1e-3)
+    gaussian, uniform = torch.zeros_like(error), torch.zeros_like(error)
     for turn in (-1.0, 0.0, 1.0):
-        density = density + torch.exp(-((error + turn) ** 2) / (2 * variance))
-    return -torch.log(density / torch.sqrt(2 * math.pi * variance) + 1e-4)
+        distance = error + turn
+        gaussian = gaussian + _normal(distance / sigma) / sigma
+        span = torch.special.ndtr((distance + width) / sigma) - torch.special.ndtr((distance - width) / sigma)
+        uniform = uniform + span / (2 * width)
+    density = torch.where(half > 1e-3, uniform, gaussian)
+    return -torch.log(density + 1e-4)
 
 
 def circular_variance(errors: Tensor, weights: Tensor, dim: tuple[int, ...]) -> Tensor:

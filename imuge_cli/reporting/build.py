@@ -102,14 +102,17 @@ def recover_report(
 ) -> Report:
     """What was done to one suspect, and what could be given back. `size` is the recovered picture's."""
     verification = result.verification
+    size = _size(result.picture)
+    # A frame that was given back is a change as well, though no pixel of the suspect was touched.
+    changed = result.restored_share > 0 or (size.height, size.width) != verification.mask.shape
     return Report(
         command="recover",
         version=__version__,
         file=file,
         exit_code=0,
-        size=_size(result.picture),
+        size=size,
         verification=_verification(verification),
-        recovery=RecoveryReport(float(result.restored_share), changed=bool(result.restored_share > 0)),
+        recovery=RecoveryReport(float(result.restored_share), changed=bool(changed)),
         reference=_reference(reference),
         outputs=outputs,
         warnings=warnings,
@@ -185,6 +188,7 @@ def _synchronisation(result: VerifyResult) -> SynchronisationReport | None:
         scale=float(found.scale),
         z_score=float(found.z_score),
         original=Size(int(found.original_height), int(found.original_width)),
+        header_read=bool(found.header_read),
     )
 
 

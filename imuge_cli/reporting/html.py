@@ -127,11 +127,12 @@ def _verification_rows(report: Report) -> list[tuple[str, str]]:
     ]
     if found.synchronisation is not None:
         place = found.synchronisation
+        size = f"{place.original.width} x {place.original.height}"
+        size += "" if place.header_read else ", assumed: its header is unreadable"
         rows.append(
             (
                 "Synchronisation",
-                f"row {place.offset_rows}, column {place.offset_cols} of the original "
-                f"({place.original.width} x {place.original.height}), "
+                f"row {place.offset_rows}, column {place.offset_cols} of the original ({size}), "
                 f"scale {place.scale:.4f}, z {place.z_score:.1f}",
             )
         )

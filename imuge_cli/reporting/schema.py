@@ -43,13 +43,17 @@ class RegionReport:
 
 @dataclass(frozen=True)
 class SynchronisationReport:
-    """Where the suspect lies in the original's frame, and how far above chance that was found (z-score)."""
+    """Where the suspect lies in the original's frame, and how far above chance that was found (z-score).
+
+    header_read: False where the header was unreadable; `original` is then the suspect's own size, for want of better.
+    """
 
     offset_rows: int
     offset_cols: int
     scale: float
     z_score: float
     original: Size
+    header_read: bool
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,8 @@ class ImmunizationReport:
 
 @dataclass(frozen=True)
 class RecoveryReport:
-    """What recover did. restored_share: rebuilt part of the pixels. changed: False for an intact file."""
+    """What recover did. restored_share: rebuilt part of the pixels. changed: False where the picture was written
+    as it is (an intact file whose frame was not restored either)."""
 
     restored_share: float
     changed: bool

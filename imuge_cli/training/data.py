@@ -28,7 +28,7 @@ def load_pictures(shards: Sequence[Path], *, limit: int | None = None) -> Tensor
     Raises UsageError where no usable picture is found, InputError where a shard cannot be read.
     """
     files = [f for shard in shards for f in (sorted(shard.glob("*.tar")) if shard.is_dir() else [shard])]
-    blobs: list[bytes] = []
+    blobs: list[tuple[str, bytes]] = []
     for file in files:
         try:
             with tarfile.open(file) as archive:
@@ -36,7 +36,7 @@ def load_pictures(shards: Sequence[Path], *, limit: int | None = None) -> Tensor
                 for member in sorted(members, key=lambda m: m.name):
                     stream = archive.extractfile(member)
                     if stream is not None:
-                        blobs.append(stream.read())
+                        blobs.append((f"{file}: {member.name}", stream.read()))
         except (OSError, tarfile.TarError) as error:
             raise InputError(
                 f"{file}: cannot be read as a tar shard ({error}); name a .tar file or a folder"
@@ -46,13 +46,17 @@ def load_pictures(shards: Sequence[Path], *, limit: int | None = None) -> Tensor
     if len(squares) <= VALIDATION:
         raise UsageError(
             f"only {len(squares)} pictures of at least {SIDE} px in {len(files)} shards; "
-            f"training needs more than {VALIDATION}: name more with --data"
+            f"training needs more than {VALIDATION}: name more with --data, or raise --limit"
         )
     return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
 
 
-def _square(blob: bytes) -> NDArray[np.uint8] | None:
-    pixels = read_picture(io.BytesIO(blob)).as_uint8()
+def _square(named: tuple[str, bytes]) -> NDArray[np.uint8] | None:
+    name, blob = named
+    try:
+        pixels = read_picture(io.BytesIO(blob)).as_uint8()
+    except InputError as error:
+        raise InputError(f"{name}: is damaged ({error}); leave it out of the shard") from error
     height, width = pixels.shape[:2]
     if min(height, width) < SIDE:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,8 @@ class State:
             self.step = int(payload["step"])
         except FileNotFoundError as error:
             raise InputError(f"{path}: no training state to resume; start without --resume") from error
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+        except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"{path}: this training state cannot be resumed ({reason}); start without --resume"
             ) from error

@@ -28,6 +28,7 @@ class Synchronisation:
     z_score: float
     original_height: int
     original_width: int
+    header_read: bool
 
 
 @dataclass(frozen=True)
@@ -142,4 +143,4 @@ class FakeEngine:
 
 
 def _place(verdict: str, shape: tuple[int, ...]) -> Synchronisation | None:
-    return None if verdict == "not-found" else Synchronisation(0, 0, 1.0, 30.0, shape[0], shape[1])
+    return None if verdict == "not-found" else Synchronisation(0, 0, 1.0, 30.0, shape[0], shape[1], True)

@@ -178,3 +178,36 @@ def test_train_hands_its_options_over(monkeypatch: pytest.MonkeyPatch) -> None:
     assert called["data"] == (Path("a"), Path("b")) and called["nets"] == ("v",)
     assert called["minutes"] == 1.5 and called["resume"] is True and called["lr"] == 0.001
     assert called["device"] == "auto" and called["batch"] is None
+    assert (called["start"], called["limit"], called["validate_every"]) == (None, None, 200)
+
+
+def test_train_begins_where_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+    threads: list[int] = []
+    monkeypatch.setattr(training, "run_training", lambda **options: called.update(options), raising=False)
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    ran = run(
+        "train", "--data", "a", "--steps", 9, "--start", "w.safetensors", "--limit", 40, "--validate-every", 3,
+        "--threads", 2,
+    )  # fmt: skip
+    assert ran.code == 0 and threads == [2]
+    assert (called["start"], called["limit"], called["validate_every"]) == (Path("w.safetensors"), 40, 3)
+    assert called["steps"] == 9 and called["minutes"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--minutes", 1), "--data"),
+        (("--data", "a"), "--minutes or --steps"),
+        (("--data", "a", "--minutes", 1, "--resume", "--start", "w"), "--resume"),
+        (("--data", "a", "--minutes", 1, "--threads", 0), "--threads"),
+    ],
+)
+def test_train_refuses_what_cannot_be_meant(
+    arguments: tuple[object, ...], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[object] = []
+    monkeypatch.setattr(training, "run_training", lambda **options: called.append(options), raising=False)
+    ran = run("train", *arguments)
+    assert ran.code == 2 and named in ran.err and ran.out == "" and called == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ from torch import Tensor, nn
 
 from imuge_cli.checkpoints import load_weights, save_weights
 from imuge_cli.errors import WeightsError
-from imuge_cli.models.lattice.family import LatticeNetworks, block_probability, pad_to
-from imuge_cli.models.lattice.carrier import make_carrier
 from imuge_cli.keys import Secret
+from imuge_cli.models.lattice.carrier import make_carrier
+from imuge_cli.models.lattice.family import LatticeNetworks, block_probability, pad_to
 from imuge_cli.networks.blocks import Down, Residual, UNet, Up
 from imuge_cli.networks.encoder import Encoder
 from imuge_cli.networks.recoverer import Recoverer
@@ -21,12 +22,17 @@ from imuge_cli.networks.verifier import BLOCK_PLANES, Verifier, block_evidence
 SMALL_V, SMALL_R, SMALL_E = (8, 12, 16), (8, 8, 12, 16), (4, 4, 6, 6, 8, 8)
 
 
+@pytest.fixture(autouse=True)
+def _without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
 def stir(network: nn.Module, seed: int = 1) -> None:
     """Weights other than the ones a network starts with."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.03)
+    for parameter in network.parameters():
+        parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.03)
 
 
 def verifier_input(height: int = 64, width: int = 48) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,7 +116,7 @@ def test_evidence_planes_and_their_ranges() -> None:
     known[..., 2:] = 0
     planes = block_evidence(ratios, errors, known, True)
     assert planes.shape == (2, BLOCK_PLANES, 4, 5)
-    assert -2 <= float(planes.min())
+    assert float(planes.min()) >= -2
     assert float(planes.max()) <= 3
     assert float(planes[:, 14:18, :, 2:].abs().max()) == 0
     torch.testing.assert_close(planes[:, 14:16] ** 2 + planes[:, 16:18] ** 2, known.expand(-1, 2, -1, -1))

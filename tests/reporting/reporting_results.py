@@ -55,7 +55,13 @@ def verify_result(verdict: str = "tampered", **changes: Any) -> Any:
         "mask": mask,
         "probability": mask.astype(np.float32) * 0.5,
         "synchronisation": part(
-            offset_rows=3, offset_cols=4, scale=0.7, z_score=21.5, original_height=80, original_width=90
+            offset_rows=3,
+            offset_cols=4,
+            scale=0.7,
+            z_score=21.5,
+            original_height=80,
+            original_width=90,
+            header_read=True,
         ),
         "image_id": 77,
         "tampered_share": float(mask.mean()),

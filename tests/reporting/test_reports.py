@@ -46,6 +46,7 @@ def test_verify_report_says_everything_the_contract_asks_for() -> None:
         "scale": 0.7,
         "z_score": 21.5,
         "original": {"height": 80, "width": 90},
+        "header_read": True,
     }
     assert body["key"]["kind"] == "published" and "everybody" in body["key"]["meaning"]
     assert body["model"] == {"name": "lattice", "weights_sha256": "ab" * 32}
@@ -110,10 +111,11 @@ def test_recover_report_holds_the_verification_and_its_own_time() -> None:
     assert body["reference"]["psnr"] is None and body["reference"]["identical"] is True
 
 
-def test_nothing_restored_is_told_as_unchanged() -> None:
-    result = part(picture=picture(), verification=verify_result("intact"), restored_share=0.0, seconds=1.0)
+@pytest.mark.parametrize(("size", "changed"), [((40, 60), False), ((80, 90), True)])
+def test_an_intact_file_is_changed_only_where_its_frame_was_given_back(size: tuple[int, int], changed: bool) -> None:
+    result = part(picture=picture(*size), verification=verify_result("intact"), restored_share=0.0, seconds=1.0)
     report = recover_report(result, file="s.jpg")
-    assert report.recovery is not None and report.recovery.changed is False
+    assert report.recovery is not None and report.recovery.changed is changed
 
 
 def test_error_report_names_the_class_and_the_message() -> None:

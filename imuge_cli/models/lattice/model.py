@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -47,7 +47,7 @@ class LatticeModel:
         self._device = device
         self.weights_sha256 = weights_sha256
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def immunize(self, pixels: Pixels, header: Header) -> Immunized:
         """See Model.immunize."""
         height, width = pixels.shape[:2]
@@ -70,15 +70,14 @@ class LatticeModel:
 
     def _check(self, pixels: Pixels, size: tuple[int, int], header: Header) -> None:
         """What was written must be found again: a picture that is saturated nearly everywhere has no room."""
-        plane = luma(_to_tensor(to_working(pixels, size), self._device))
-        fix = synchronise_direct(plane, self._secret, (STEPS[STRENGTHS[header.strength]],))
+        fix = synchronise_direct(self._plane(pixels, size), self._secret, (STEPS[STRENGTHS[header.strength]],))
         if fix is None or fix.header != header:
             raise InputError(
                 "this picture has no room for the immunization (nearly all of it is saturated, or one side is far "
                 "too short for the other); use a larger or less extreme picture, or --strength strong"
             )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def verify(self, pixels: Pixels) -> Verified:
         """See Model.verify."""
         height, width = pixels.shape[:2]
@@ -111,13 +110,26 @@ class LatticeModel:
         if enlarged != sizes[0]:
             sizes.append(enlarged)
         for size in sizes:
-            plane = luma(_to_tensor(to_working(pixels, size), self._device))
-            fix = synchronise_direct(plane, self._secret, _ALL_STEPS)
+            fix = synchronise_direct(self._plane(pixels, size), self._secret, _ALL_STEPS)
             if fix is not None:
-                return fix, size
-        plane = luma(_to_tensor(to_working(pixels, sizes[0]), self._device))
-        fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
-        return None if fix is None else (fix, sizes[0])
+                return self._settle(pixels, fix, size)
+        fix = synchronise_search(self._plane(pixels, sizes[0]), self._secret, _ALL_STEPS, limit=LIMIT)
+        return None if fix is None else self._settle(pixels, fix, sizes[0])
+
+    def _settle(self, pixels: Pixels, fix: Fix, size: tuple[int, int]) -> tuple[Fix, tuple[int, int]]:
+        """What the header says overrules what was tried: the step, and the size where that fits better."""
+        if fix.header is None:
+            return fix, size
+        step = STEPS[STRENGTHS[fix.header.strength]]
+        canvas = working_size(fix.header.height, fix.header.width)
+        if canvas != size:
+            whole = synchronise_direct(self._plane(pixels, canvas), self._secret, (step,))
+            if whole is not None and whole.header == fix.header and whole.z_score > fix.z_score:
+                return whole, canvas
+        return replace(fix, step=step), size
+
+    def _plane(self, pixels: Pixels, size: tuple[int, int]) -> Tensor:
+        return luma(_to_tensor(to_working(pixels, size), self._device))
 
     def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Carrier, Frame]:
         canvas = size if fix.header is None else working_size(fix.header.height, fix.header.width)
@@ -146,7 +158,7 @@ class LatticeModel:
         code = torch.from_numpy(fix.code)[None].to(self._device)
         return receive(carrier, canvas.clamp(0, 255), code, blocks, fix.step)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def recover(
         self, pixels: Pixels, verified: Verified, mask: Mask, *, own_mask: bool, restore_canvas: bool
     ) -> Recovered:

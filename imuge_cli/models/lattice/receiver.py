@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from imuge_cli.lattice.layout import ROBUST_SLOTS, SLOT_COUNT
-from imuge_cli.lattice.modulation import extract, wrap
-from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.lattice.modulation import wrap
+from imuge_cli.lattice.requantization import rounding_steps
+from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import GAINS, Carrier
+from imuge_cli.payload.activity import adapted_variance
 from imuge_cli.payload.solver import PixelEvidence, SymbolEvidence, operator_diagonal, solve
 from imuge_cli.payload.source import (
     BAND,
@@ -22,13 +24,14 @@ from imuge_cli.payload.source import (
     synthesise_source,
     to_grid,
 )
-from imuge_cli.payload.unwrap import circular_variance, log_likelihood_ratio, unwrap
+from imuge_cli.payload.unwrap import circular_variance, log_likelihood_ratio, unwrap, unwrap_rounded
 
 # Rounding to 8 bits and the solver's own inaccuracy: no phase is trusted beyond this variance (cells squared).
 NOISE_FLOOR = 0.0012
 # Passes end early when the doubt of no picture has moved by more than this share, twice running: it may stand still
 # for a pass before the last wraps fall into place.
 _STANDSTILL = 0.01
+_ADAPTING_PASSES = 6
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Reception:
 
     errors: N x 2 x rows x columns: of pilot and header chip, cells. data: N x 12 x rows x columns: of the data
     symbols, cells. known: N x 1 x rows x columns, 1 where the block lies inside the suspect's frame.
-    picture: N x 3 x H x W, grey levels. step: grey levels.
+    picture: N x 3 x H x W, grey levels. step: grey levels. halves: N x 14, half the width of the interval that JPEG
+    rounded a slot's phases to, cells (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared.
     """
 
     errors: Tensor
@@ -69,6 +73,8 @@ class Reception:
     known: Tensor
     picture: Tensor
     step: float
+    halves: Tensor
+    jitter: Tensor
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,19 @@ class Draft:
 
 def receive(carrier: Carrier, picture: Tensor, code: Tensor, known: Tensor, step: float) -> Reception:
     """Phases of working pictures N x 3 x H x W (grey levels) whose header's code bits (N x 264) are known."""
-    phases = carrier.by_order(extract(luma(picture), carrier.dither, torch.tensor(step, device=picture.device)))
+    coefficients = analyse(luma(picture))
+    phases = carrier.by_order(wrap(coefficients / step - carrier.dither))
+    rounded, spread = rounding_steps(coefficients)
     errors = torch.cat([phases[:, :1], wrap(phases[:, 1:2] - carrier.chip_phases(code))], 1)
-    return Reception(errors=errors, data=phases[:, 2:], known=known, picture=picture, step=step)
+    return Reception(
+        errors=errors,
+        data=phases[:, 2:],
+        known=known,
+        picture=picture,
+        step=step,
+        halves=rounded / (2 * step),
+        jitter=spread / step**2,
+    )
 
 
 def pilot_noise(carrier: Carrier, reception: Reception, trust: Tensor) -> Tensor:
@@ -110,9 +126,17 @@ def pilot_noise(carrier: Carrier, reception: Reception, trust: Tensor) -> Tensor
 
 def block_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tensor:
     """Log likelihood ratios of pilot and header chip, by slot (zero elsewhere): N x 14 x rows x columns."""
-    variance = torch.gather(noise, 1, carrier.order[:, :2].expand(noise.shape[0], -1, -1, -1).flatten(1))
-    ratios = log_likelihood_ratio(reception.errors, variance.view_as(reception.errors)) * reception.known
+    ratios = _pilot_ratios(carrier, reception, noise) * reception.known
     return carrier.by_slot(functional.pad(ratios, (0, 0, 0, 0, 0, SLOT_COUNT - 2)))
+
+
+def _pilot_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tensor:
+    """Log likelihood ratios of pilots and header chips, N x 2 x rows x columns."""
+    slots = carrier.order[:, :2].expand(noise.shape[0], -1, -1, -1).flatten(1)
+    half, jitter, variance = (
+        torch.gather(t, 1, slots).view_as(reception.errors) for t in (reception.halves, reception.jitter, noise)
+    )
+    return log_likelihood_ratio(reception.errors, torch.where(half > 0, jitter + NOISE_FLOOR, variance), half)
 
 
 def draft(
@@ -181,6 +205,8 @@ class _Decoder:
         self.weight = trust.expand_as(self.received)
         self.outlier = (1 - 0.98 * self.weight).clamp(0.02, 0.999)
         self.alive = (self.weight > 0.03).float()
+        self.half = self._by_symbol(reception.halves)
+        self.jitter = self._by_symbol(reception.jitter)
 
     def run(self, noise: Tensor) -> Draft:
         carrier = self.carrier
@@ -191,11 +217,10 @@ class _Decoder:
         doubt = self._measure(mean, noise)
         correction = (doubt / expected).clamp(0.5, 3.0)
         still = 0
-        for _ in range(self.effort.passes):
+        base = self.prior
+        for number in range(self.effort.passes):
             variance = self._by_symbol(noise)
-            value, precision = unwrap(
-                self.received, mean, doubt.view(-1, 1, 1, 1), variance, self.outlier, carrier.gains
-            )
+            value, precision = self._unwrap(mean, doubt.view(-1, 1, 1, 1), variance)
             precision = precision * self.alive
             evidence = SymbolEvidence(
                 carrier.mixing,
@@ -204,6 +229,8 @@ class _Decoder:
             )
             solution = self._solve(evidence, solution)
             previous, doubt = doubt, (self._doubt(evidence) * correction).clamp(1e-4, 2.0)
+            if number < _ADAPTING_PASSES:
+                self.prior = adapted_variance(carrier.grid, base, solution, self._uncertainty(evidence))
             fitted = self._predict(solution)
             # The cavity: what everything but the symbol itself says of it.
             mean = fitted - precision * doubt.view(-1, 1, 1, 1) * (value - fitted)
@@ -218,6 +245,16 @@ class _Decoder:
             doubt=doubt,
             coefficients=solution,
         )
+
+    def _unwrap(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        gains = self.carrier.gains
+        value, precision = unwrap(self.received, mean, doubt, noise, self.outlier, gains)
+        if not bool((self.half > 0).any()):
+            return value, precision
+        half, jitter = self.half.clamp_min(0.01), self.jitter + NOISE_FLOOR
+        other = unwrap_rounded(self.received, mean, doubt, jitter, half, self.outlier, gains)
+        used = self.half > 0
+        return torch.where(used, other[0], value), torch.where(used, other[1], precision)
 
     def _solve(self, evidence: SymbolEvidence, start: Tensor | None) -> Tensor:
         coefficients = solve(
@@ -238,6 +275,10 @@ class _Decoder:
         For random mixing the symbols act on every coefficient like one precision s, found from the fixed point of
         T = mean 1/(d + s), s = mean p/(1 + p T), with d the coefficients' precision without symbols.
         """
+        return self._uncertainty(evidence).sum(1) / self.carrier.mixing.length / self.carrier.amplitude**2
+
+    def _uncertainty(self, evidence: SymbolEvidence) -> Tensor:
+        """Variance that the solution leaves in each coefficient, N x grid.size, in the sender's units."""
         carrier = self.carrier
         count, length = self.received.shape[0], carrier.mixing.length
         none = SymbolEvidence(carrier.mixing, evidence.values, evidence.precision * 0)
@@ -248,7 +289,7 @@ class _Decoder:
             for _ in range(12):
                 power = (precision / (1 + precision * variance)).sum(1, keepdim=True) / length
                 variance = (1 / (own + power)).sum(1, keepdim=True) / length
-        return variance[:, 0] / carrier.amplitude**2
+        return 1 / (own + power)
 
     def _measure(self, mean: Tensor, noise: Tensor) -> Tensor:
         """Doubt, from how far the received phases lie from predicted ones before any symbol was used."""
@@ -285,8 +326,7 @@ class _Decoder:
         """Log likelihood ratios of `overwritten`, all slots: N x 14 x rows x columns by slot."""
         carrier, reception = self.carrier, self.reception
         error = wrap(self.received - self.carrier.gains * mean)
-        variance = self._by_symbol(noise) + carrier.gains**2 * doubt.view(-1, 1, 1, 1)
-        data = log_likelihood_ratio(error, variance)
-        own = torch.gather(noise, 1, carrier.order[:, :2].expand(noise.shape[0], -1, -1, -1).flatten(1))
-        pilots = log_likelihood_ratio(reception.errors, own.view_as(reception.errors))
+        own = torch.where(self.half > 0, self.jitter + NOISE_FLOOR, self._by_symbol(noise))
+        data = log_likelihood_ratio(error, own + carrier.gains**2 * doubt.view(-1, 1, 1, 1), self.half)
+        pilots = _pilot_ratios(carrier, reception, noise)
         return carrier.by_slot(torch.cat([pilots, data], 1) * reception.known)

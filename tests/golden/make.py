@@ -1,0 +1,123 @@
+"""Writes what format version 1 says, for test_golden.py to compare with: run it once for a new format version.
+
+Pictures made with format version 1 must be found and read by every later version, so these files never change.
+    python tests/golden/make.py
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+FOLDER = Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER.parent))
+
+from photographs import drawn, to_tensor  # noqa: E402
+
+from imuge_cli.api import Imuge  # noqa: E402
+from imuge_cli.image.picture import Picture  # noqa: E402
+from imuge_cli.image.write import write_picture  # noqa: E402
+from imuge_cli.keys import Secret, keyed_permutation, keyed_signs, plane_bytes  # noqa: E402
+from imuge_cli.lattice.header import CODE_BITS, Header, encode_header  # noqa: E402
+from imuge_cli.lattice.layout import make_layout  # noqa: E402
+from imuge_cli.lattice.transform import SLOTS  # noqa: E402
+from imuge_cli.models.lattice.carrier import CHIP_PHASE, GAINS, STEPS, make_carrier  # noqa: E402
+from imuge_cli.models.lattice.sender import describe  # noqa: E402
+from imuge_cli.payload.mixing import make_mixing  # noqa: E402
+from imuge_cli.payload.source import frequencies, sender_scale  # noqa: E402
+
+HEIGHT, WIDTH, IMAGE_ID = 128, 160, 123456
+FACTS = FOLDER / "format-1.json"
+PICTURE = FOLDER / "format-1.png"
+HEADER = Header(version=1, family=0, strength=1, height=HEIGHT, width=WIDTH, image_id=IMAGE_ID)
+
+
+def facts() -> dict[str, Any]:
+    """Everything by name; bytes in hexadecimal, numbers rounded to what floating point keeps everywhere."""
+    return {"keys": _keys(), "header": _header(), "layout": _layout(), "mixing": _mixing(), "source": _source()}
+
+
+def _keys() -> dict[str, Any]:
+    secret = Secret.default()
+    key = secret.subkey("golden")
+    return {
+        "published material": secret.material.hex(),
+        "subkey": key.hex(),
+        "long subkey": secret.subkey("golden", 80).hex(),
+        "plane at 0, 0": plane_bytes(key, 2, 3, 8).tobytes().hex(),
+        "plane at -33, 40": plane_bytes(key, 2, 3, 8, top=-33, left=40).tobytes().hex(),
+        "permutation of 1000": keyed_permutation(key, 1000)[:32].tolist(),
+        "signs": "".join("+" if s > 0 else "-" for s in keyed_signs(key, 64)),
+    }
+
+
+def _header() -> dict[str, Any]:
+    return {
+        "bits": np.packbits(HEADER.to_bits()).tobytes().hex(),
+        "code": np.packbits(encode_header(HEADER)).tobytes().hex(),
+        "code bits": CODE_BITS,
+    }
+
+
+def _layout() -> dict[str, Any]:
+    layout = make_layout(Secret.default(), 4, 5, top=-1, left=30)
+    return {
+        "slots": [list(s) for s in SLOTS],
+        "order": layout.order.reshape(len(SLOTS), -1).T.tolist(),
+        "dither": _rounded(layout.dither[:, 0, 0], 7),
+        "chips": (layout.chips % CODE_BITS).tolist(),
+        "flips": layout.flips.astype(int).tolist(),
+        "steps": STEPS,
+        "gains": list(GAINS),
+        "chip phase": CHIP_PHASE,
+    }
+
+
+def _mixing() -> dict[str, Any]:
+    mixing = make_mixing(Secret.default(), 3200, 3840, torch.device("cpu"))
+    ramp = torch.linspace(-1, 1, 3200, dtype=torch.float64)[None]
+    return {
+        "length": mixing.length,
+        "positions": mixing.positions[:32].tolist(),
+        "rows": mixing.rows[:32].tolist(),
+        "signs": "".join("+" if s > 0 else "-" for s in mixing.signs[:64]),
+        "ramp mixed": _rounded(mixing.forward(ramp)[0, :16].numpy(), 6),
+    }
+
+
+def _source() -> dict[str, Any]:
+    carrier = make_carrier(Secret.default(), HEIGHT, WIDTH, torch.device("cpu"))
+    symbols = describe(carrier, to_tensor(drawn(HEIGHT, WIDTH)))[0]
+    channel, row, column = frequencies()
+    return {
+        "grid": [carrier.grid.rows, carrier.grid.columns],
+        "frequencies": [
+            [int(channel[i]), int(row[i]), int(column[i])] for i in (0, 1, 2, 3, 299, 599, 600, 699, 700, 799)
+        ],
+        "scale": _rounded(sender_scale()[[0, 1, 2, 299, 599, 600, 799]].numpy(), 4),
+        "amplitude": round(carrier.amplitude, 4),
+        "symbols of the drawn picture": _rounded(symbols[::97].numpy(), 3),
+    }
+
+
+def _rounded(values: NDArray[np.generic], digits: int) -> list[float]:
+    return [round(float(v), digits) for v in values]
+
+
+def main() -> None:
+    """Writes both files; existing ones are kept."""
+    if not FACTS.exists():
+        FACTS.write_text(json.dumps(facts(), indent=1) + "\n", encoding="utf-8")
+    if not PICTURE.exists():
+        sent = Imuge(device="cpu").immunize(Picture(pixels=drawn(HEIGHT, WIDTH)), image_id=IMAGE_ID)
+        write_picture(sent.picture, PICTURE)
+
+
+if __name__ == "__main__":
+    main()
