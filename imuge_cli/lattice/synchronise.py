@@ -68,18 +68,15 @@ def synchronise_search(plane: Tensor, secret: Secret, steps: tuple[float, ...], 
     """
     rows = limit // BLOCK
     layout = make_layout(secret, rows, rows)
-    for step in steps:
-        score, top, left = _best_offset(plane, layout, step, rows)
-        if score < SEARCH_THRESHOLD:
-            continue
-        shifted = plane[..., -top % BLOCK :, -left % BLOCK :]
-        coefficients = analyse(shifted)[0].cpu().numpy()
-        first_row, first_column = -(-top // BLOCK), -(-left // BLOCK)
-        local = make_layout(secret, *coefficients.shape[1:], top=first_row, left=first_column)
-        header, code = read_header(coefficients, local, step)
-        if header is not None:
-            return Fix(top, left, score, step, header, code)
-    return None
+    # A wrong step may pass as well, with a smaller score: the best one counts.
+    scored = [(*_best_offset(plane, layout, step, rows), step) for step in steps]
+    score, top, left, step = max(scored)
+    if score < SEARCH_THRESHOLD:
+        return None
+    coefficients = analyse(plane[..., -top % BLOCK :, -left % BLOCK :])[0].cpu().numpy()
+    local = make_layout(secret, *coefficients.shape[1:], top=-(-top // BLOCK), left=-(-left // BLOCK))
+    header, code = read_header(coefficients, local, step)
+    return None if header is None else Fix(top, left, score, step, header, code)
 
 
 def pilot_score(coefficients: NDArray[np.float32], layout: Layout, step: float) -> float:

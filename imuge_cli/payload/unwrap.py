@@ -95,12 +95,13 @@ def _message(
     return value / gain, precision * gain * gain
 
 
-def log_likelihood_ratio(error: Tensor, variance: Tensor, half: Tensor) -> Tensor:
+def log_likelihood_ratio(error: Tensor, variance: Tensor, half: Tensor | None = None) -> Tensor:
     """Log of how much likelier a phase error is under `overwritten` (uniform) than under the channel's noise.
 
     error: cells, in [-0.5, 0.5). variance: of Gaussian noise, cells squared. half: half the width (cells) of a uniform
-    error that comes on top of it, 0 = none. Natural logarithm; near 0 where the noise is large.
+    error that comes on top of it; None or 0 = none. Natural logarithm; near 0 where the noise is large.
     """
+    half = torch.zeros_like(error) if half is None else half
     sigma, width = variance.sqrt(), half.clamp_min(1e-3)
     gaussian, uniform = torch.zeros_like(error), torch.zeros_like(error)
     for turn in (-1.0, 0.0, 1.0):

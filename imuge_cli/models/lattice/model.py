@@ -89,15 +89,16 @@ class LatticeModel:
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(carrier, reception))
-        solution = networks.solve(carrier, reception, first, QUICK)
-        second = torch.sigmoid(networks.second_look(reception, solution))
-        inside = second[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
+        # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
+        second = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, first, QUICK)))
+        third = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, second, QUICK)))
+        inside = third[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
         probability = resize_plane(inside.cpu().numpy(), (height, width))
         return Verified(
             frame=frame,
             header=fix.header,
             probability=np.clip(probability, 0, 1),
-            evidence=_Evidence(carrier, reception, second),
+            evidence=_Evidence(carrier, reception, third),
         )
 
     def _synchronise(self, pixels: Pixels) -> tuple[Fix, tuple[int, int]] | None:
