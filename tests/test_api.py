@@ -135,7 +135,6 @@ def test_a_patch_of_another_picture_under_the_same_key_is_noticed(
     assert result.probability[box()].mean() >= result.probability[~box()].mean()
 
 
-@pytest.mark.xfail(strict=False, reason="the provisional weights flag the whole picture, not the patch alone")
 def test_a_patch_of_another_picture_under_the_same_key_is_located(
     engine: Imuge, sent: ImmunizeResult, other: Pixels8
 ) -> None:
