@@ -189,7 +189,7 @@ def test_a_chain_is_its_attacks_one_after_the_other(image: U8) -> None:
     assert not np.array_equal(step, _run("jpeg:70+noise:5", image, 4))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     steps=st.lists(st.sampled_from(["crop:0.6", "crop:0.9", "scale:0.7", "scale:1.6"]), min_size=1, max_size=4),
     seed=st.integers(0, 1000),

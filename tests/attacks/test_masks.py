@@ -12,7 +12,7 @@ from imuge_cli.errors import UsageError
 NAMED = [shape for shape in SHAPES if shape != "any"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     height=st.integers(32, 200),
     width=st.integers(32, 200),
@@ -27,7 +27,7 @@ def test_the_area_is_met_within_a_tenth(height: int, width: int, share: float, s
     assert 0.9 * share * height * width - 1 <= mask.sum() <= 1.1 * share * height * width + 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 40),
     width=st.integers(1, 40),

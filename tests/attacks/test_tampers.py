@@ -113,7 +113,7 @@ def test_clone_copies_from_one_shift_of_the_same_picture(image: U8) -> None:
     assert np.hypot(*found[0]) >= 16
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), height=st.integers(40, 300), width=st.integers(40, 300), seed=st.integers(0, 2**32 - 1))
 def test_clone_shifts_are_long_enough_and_stay_inside_where_they_can(
     data: st.DataObject, height: int, width: int, seed: int

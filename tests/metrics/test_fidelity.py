@@ -57,7 +57,7 @@ def test_local_psnr_counts_the_mask_alone() -> None:
     assert local_psnr(a, b, np.ones_like(mask)) == pytest.approx(psnr(a, b), abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(height=st.integers(7, 60), width=st.integers(7, 40), rows=st.integers(1, 30), seed=st.integers(0, 99))
 def test_ssim_in_bands_equals_scikit_images(height: int, width: int, rows: int, seed: int) -> None:
     a, b = pair(height, width, seed)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -63,7 +63,6 @@ def test_identities(predicted: np.ndarray, truth: np.ndarray) -> None:
     assert counts.hits + counts.false_alarms + counts.misses + counts.quiet == truth.size
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.int64, 30, elements=st.integers(0, 6)), hnp.arrays(np.bool_, 30))
 def test_auc_equals_counting_pairs(scores: np.ndarray, truth: np.ndarray) -> None:
     probability = scores.reshape(5, 6) / 6

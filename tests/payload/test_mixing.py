@@ -24,7 +24,7 @@ def is_smooth(number: int) -> bool:
     return number == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 20000))
 def test_fast_length_is_the_smallest_smooth_number(minimum: int) -> None:
     expected = next(n for n in range(minimum, 2 * minimum + 1) if is_smooth(n))
@@ -46,7 +46,7 @@ def values(count: int, seed: int) -> Tensor:
     return torch.randn(3, count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99))
 def test_transposed_is_the_adjoint(inputs: int, outputs: int, seed: int) -> None:
     mixing = make_mixing(SECRET, inputs, outputs, CPU)

@@ -36,7 +36,7 @@ def posterior_by_integration(
     return centre, float((weight * (y - centre) ** 2).sum())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     received=st.floats(-0.5, 0.499),
     mean=st.floats(-2, 2),
