@@ -1,6 +1,7 @@
 """Measuring what imuge does: pictures are immunized, tampered with, attacked, verified and recovered.
 
-- `suites`: which cases.  `gallery`: the pictures.  `cases`: one case.  `run`: all of them.
+- `suites`: which cases.  `gallery`: the pictures.  `cases`: one case.  `worker`: one picture after the other.
+- `parallel`: several workers side by side.  `run`: the whole suite.
 - `rows` -> `aggregate` -> `goals` -> `tables` -> `store` and `readme`: from single cases to the printed page.
 - `sheet`: what it looks like.  `speed`: time and memory of the command line.
 

@@ -73,8 +73,8 @@ def measure(engine: Engine, subject: Subject, tampered: Tampered, attack: str, s
     if answer.outcome == RECOVERED:
         row = replace(
             row,
-            oracle_local_psnr=_oracle(engine, suspect, truth, reference),
-            canvas_psnr=_canvas(engine, subject, attacked) if canvas else None,
+            oracle_local_psnr=_oracle(engine, suspect, truth, reference, answer.verification),
+            canvas_psnr=_canvas(engine, subject, attacked, answer.verification) if canvas else None,
         )
     return Measured(row, suspect, truth, answer.verification.mask, answer.picture)
 
@@ -171,17 +171,17 @@ def _inside(reference: Image8, picture: Image8, truth: Mask) -> float | None:
     return local_psnr(reference, picture, truth) if truth.any() else None
 
 
-def _oracle(engine: Engine, suspect: Image8, truth: Mask, reference: Image8) -> float | None:
+def _oracle(engine: Engine, suspect: Image8, truth: Mask, reference: Image8, verification: Verified) -> float | None:
     if not truth.any():
         return None
     try:
-        picture = engine.recover(Picture(pixels=suspect), mask=truth).picture.as_uint8()
+        picture = engine.recover(Picture(pixels=suspect), mask=truth, verification=verification).picture.as_uint8()
     except (NotImmunizedError, RecoveryError):
         picture = suspect
     return _inside(reference, picture, truth)
 
 
-def _canvas(engine: Engine, subject: Subject, attacked: Attacked) -> float | None:
+def _canvas(engine: Engine, subject: Subject, attacked: Attacked, verification: Verified) -> float | None:
     """PSNR of the pixels that the crop took away, in the original's frame; None where there are none."""
     top, left, rows, cols = attacked.crop_box
     lost = np.ones(subject.original.shape[:2], dtype=bool)
@@ -189,7 +189,8 @@ def _canvas(engine: Engine, subject: Subject, attacked: Attacked) -> float | Non
     if not lost.any():
         return None
     try:
-        whole = engine.recover(Picture(pixels=attacked.image), restore_canvas=True).picture.as_uint8()
+        suspect = Picture(pixels=attacked.image)
+        whole = engine.recover(suspect, restore_canvas=True, verification=verification).picture.as_uint8()
     except (NotImmunizedError, RecoveryError):
         return None
     return psnr(subject.original, whole, lost) if whole.shape == subject.original.shape else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,4 +74,6 @@ class Engine(Protocol):
 
     def verify(self, picture: Picture) -> Verified: ...
 
-    def recover(self, picture: Picture, *, mask: Mask | None = None, restore_canvas: bool = False) -> Recovered: ...
+    def recover(
+        self, picture: Picture, *, mask: Mask | None = None, restore_canvas: bool = False, verification: Any = None
+    ) -> Recovered: ...  # verification: what this engine's own verify returned

@@ -106,7 +106,10 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything measured. complete: False where the run was interrupted, or is not over yet."""
+    """Everything measured. complete: False where the run was interrupted, or is not over yet.
+
+    jobs: pictures measured side by side, whose times are longer than alone.
+    """
 
     version: str
     settings: Settings
@@ -119,3 +122,4 @@ class Results:
     cases: tuple[CaseRow, ...]
     untampered: tuple[UntamperedRow, ...]
     foreign: tuple[ForeignRow, ...]
+    jobs: int = 1

@@ -54,6 +54,7 @@ def to_json(results: Results) -> str:
         "version": results.version,
         "complete": results.complete,
         "seconds": results.seconds,
+        "jobs": results.jobs,
         "settings": results.settings,
         "pictures": results.pictures,
         "engine": results.engine,

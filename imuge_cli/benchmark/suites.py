@@ -14,6 +14,8 @@ Item = TypeVar("Item")
 
 FULL_SIZE = "full"
 DEFAULT_SUITE = "first"
+FOREIGN = "foreign"
+"""The suite that asks of any pictures whether they are taken for immunized ones, as they are and under another key."""
 SPEED = "speed"
 """The suite of time and memory; it has no cases, see `speed`."""
 
@@ -53,7 +55,7 @@ SUITES: dict[str, Suite] = {
         ("splice", "clone", "inpaint"),
         (0.1, 0.25),
     ),
-    "foreign": Suite((FULL_SIZE,), (), (), ()),
+    FOREIGN: Suite((FULL_SIZE,), (), (), ()),
     "full": Suite(("256", "512", FULL_SIZE), _EVERY_ATTACK, TAMPERS, (0.05, 0.1, 0.25, 0.4), canvas=True),
 }
 

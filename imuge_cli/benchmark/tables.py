@@ -80,11 +80,12 @@ def conditions(results: Results) -> str:
             f"{engine.device}, weights {(engine.weights_sha256 or 'none')[:16]}"
         )
     )
+    beside = "" if results.jobs == 1 else f"; {results.jobs} pictures side by side, so that each took longer than alone"
     broken = "" if results.complete else "**Interrupted: these are the cases done until then.** "
     return (
         f"{broken}imuge {results.version}, {made}; suite {settings.suite}, {len(results.pictures)} pictures, "
         f"{len(results.cases)} cases, seed {settings.seed}; {machine.cores} cores ({machine.processor}), "
-        f"{machine.system}, Python {machine.python}, torch {machine.torch}; {results.seconds:.0f} s.\n"
+        f"{machine.system}, Python {machine.python}, torch {machine.torch}; {results.seconds:.0f} s{beside}.\n"
     )
 
 
@@ -273,7 +274,10 @@ def _time(results: Results) -> Table:
         recover = figure(row.seconds for row in results.cases if row.size == size)
         rows.append((size, mean(immunize, 2), mean(verify, 2), mean(recover, 2)))
     columns = ("size", "immunize, s", "verify, s", "recover, s")
-    note = "Means in one process with everything loaded; the speed suite measures whole commands."
+    where = (
+        "in one process" if results.jobs == 1 else f"in {results.jobs} processes side by side, each slower than alone,"
+    )
+    note = f"Means {where} with everything loaded; the speed suite measures whole commands."
     return Table("time", "Time per picture", columns, tuple(rows), (note,))
 
 

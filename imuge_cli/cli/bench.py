@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from imuge_cli.cli import options
 from imuge_cli.cli.console import Console, configure
+from imuge_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from imuge_cli.keys import Secret
@@ -42,6 +44,16 @@ def bench(
     ),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same tampering and attacks.")] = 0,
     sheet: Annotated[int, typer.Option("--sheet", min=0, help="Put the first N pictures on a contact sheet.")] = 0,
+    # no IMUGE_JOBS: whoever speeds up batches with it must not get slower times measured unawares
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Pictures measured side by side, each in a process of its own; their times are longer than alone.",
+        ),
+    ] = 1,
     megapixels: Annotated[
         list[float] | None,
         typer.Option("--megapixels", min=0.1, help="Of the speed suite's picture; may be repeated. Default: 1."),
@@ -66,6 +78,8 @@ def bench(
     console = configure(quiet=quiet, verbose=verbose)
     settings = options.EngineSettings(key_file, model, strength.value, device.value, weights)
     if suite == "speed":
+        if jobs > 1:
+            raise UsageError(f"--jobs {jobs}: the speed suite times one command alone; leave --jobs out or set it to 1")
         console.data(_speed(settings, megapixels, out, update_readme, force, console))
         return
     from imuge_cli.benchmark import run_bench
@@ -80,10 +94,12 @@ def bench(
         suite=suite,
         out=out,
         seed=seed,
-        make_engine=lambda: options.make_engine(settings),
-        make_stranger=lambda: options.make_engine(replace(settings, key=_another_secret())),
+        # partial objects, unlike closures, can be sent to other processes
+        make_engine=partial(options.make_engine, settings),
+        make_stranger=partial(options.make_engine, replace(settings, key=_another_secret())),
         progress=console.note,
         sheet=sheet,
+        jobs=jobs,
         update_readme=update_readme,
         force=force,
     )

@@ -77,10 +77,15 @@ class SmallEngine:
         return self._verify(picture.as_uint8())
 
     def recover(
-        self, picture: Picture, *, mask: NDArray[np.bool_] | None = None, restore_canvas: bool = False
+        self,
+        picture: Picture,
+        *,
+        mask: NDArray[np.bool_] | None = None,
+        restore_canvas: bool = False,
+        verification: Verified | None = None,
     ) -> Recovered:
         self.calls.append("canvas" if restore_canvas else "recover" if mask is None else "oracle")
-        found = self._verify(picture.as_uint8())
+        found = verification or self._verify(picture.as_uint8())
         if found.synchronisation is None or found.image_id is None:
             raise NotImmunizedError("no immunization was found")
         if self.refuse:

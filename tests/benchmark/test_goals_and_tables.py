@@ -77,6 +77,13 @@ def test_tables_name_missed_figures_and_the_paper() -> None:
     assert "Interrupted" not in text and "Interrupted" in page(results(complete=False))
 
 
+def test_times_taken_side_by_side_are_said_to_be() -> None:
+    alone, beside = (results(embedding=(embedding(),), jobs=jobs) for jobs in (1, 3))
+    assert "side by side" not in page(alone) and "Means in one process" in page(alone)
+    assert "12 s; 3 pictures side by side" in page(beside) and "Means in 3 processes side by side" in page(beside)
+    assert [json.loads(to_json(made))["jobs"] for made in (alone, beside)] == [1, 3]
+
+
 def test_the_papers_figures_stand_at_its_size_only() -> None:
     text = page(results(cases=(case(size="512", local_psnr=28.0),)))
     assert "| L-PSNR, robust, jpeg:70 | 512 | >= 27.5 | 28.00 | - | reached |" in text

@@ -72,10 +72,10 @@ def test_same_seed_same_figures(photos: Path, tmp_path: Path) -> None:
 
 
 class Interrupted(SmallEngine):
-    def recover(self, picture: Picture, *, mask: Any = None, restore_canvas: bool = False) -> Recovered:
+    def recover(self, picture: Picture, **options: Any) -> Recovered:
         if self.calls.count("recover") == 3:
             raise KeyboardInterrupt
-        return super().recover(picture, mask=mask, restore_canvas=restore_canvas)
+        return super().recover(picture, **options)
 
 
 def test_an_interrupt_keeps_what_is_done(photos: Path, tmp_path: Path) -> None:
@@ -119,6 +119,18 @@ def test_the_readme_gets_its_tables(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no markers"):
         bench(photos, tmp_path / "other", engine, update_readme=readme)
     assert engine.calls == []
+
+
+def test_the_suite_of_foreign_pictures_has_sections_of_its_own(photos: Path, tmp_path: Path) -> None:
+    readme = tmp_path / "R.md"
+    names = ("foreign", "foreign-foreign", "conditions", "conditions-foreign")
+    readme.write_text("".join(f"<!-- bench:begin {name} -->\n{name}\n<!-- bench:end {name} -->\n" for name in names))
+    bench(photos, tmp_path / "out", suite="foreign", update_readme=readme)
+    sections = readme.read_text().split("<!-- bench:end")
+    assert "\nforeign\n" in sections[0]
+    assert "| another secret | full | 2 | 0 |" in sections[1]
+    assert "\nconditions\n" in sections[2]
+    assert "suite foreign, 2 pictures" in sections[3]
 
 
 def test_one_picture_has_no_donor(photos: Path, tmp_path: Path) -> None:
