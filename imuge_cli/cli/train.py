@@ -34,6 +34,12 @@ def train(
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use the first N pictures only.")] = None,
     validate_every: Annotated[int, typer.Option("--validate-every", min=1, help="Validate every N steps.")] = 200,
+    reuse: Annotated[
+        int,
+        typer.Option(
+            "--reuse", min=1, help="Learn from each example so many times; pays where preparing them is slow (CPU)."
+        ),
+    ] = 1,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: one per core.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for states and the finished weights.")] = Path(
         "imuge-train"
@@ -72,4 +78,5 @@ def train(
         start=start,
         limit=limit,
         validate_every=validate_every,
+        reuse=reuse,
     )

@@ -17,10 +17,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from imuge_cli.attacks.benign import apply
-from imuge_cli.attacks.chain import Chain
+from imuge_cli.attacks.chain import RESAMPLINGS, Chain
 from imuge_cli.attacks.masks import random_mask
 from imuge_cli.attacks.mix import TrainingMix
+from imuge_cli.attacks.resample import resize
 from imuge_cli.attacks.tampers import TAMPERS, apply_tamper, random_tamper
+from imuge_cli.image.working_size import carry_residual, luma, resize_plane, to_working
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
 from imuge_cli.lattice.transform import BLOCK
@@ -30,6 +32,8 @@ from imuge_cli.models.lattice.sender import immunize_working
 from imuge_cli.networks.encoder import Encoder
 
 SIDE = 256
+_LARGEST = 3.0
+"""How many times larger than the working size the largest pictures are."""
 _TAMPER_WEIGHTS = {
     "splice": 3,
     "paste": 2,
@@ -58,13 +62,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How batches are drawn. untampered, cropped: share of such pictures."""
+    """How batches are drawn. untampered, cropped: share of such pictures.
+
+    large: share of pictures that stand for larger ones, tampered with and attacked above the working size.
+    """
 
     seed: int
     batch: int
     mix: TrainingMix
     untampered: float = 0.15
     cropped: float = 0.12
+    large: float = 0.15
     strength: str = "balanced"
     carriers: int = 4
 
@@ -146,18 +154,11 @@ def _attacked(
     recipe: Recipe, step: int, place: int, plain: NDArray[np.uint8], sent: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
     rng = np.random.default_rng([recipe.seed, step, 4, place])
-    picture = sent[place]
-    mask = np.zeros((SIDE, SIDE), bool)
-    if rng.random() >= recipe.untampered:
-        kind = str(rng.choice(TAMPERS, p=_tamper_chances()))
-        share = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
-        source = sent if rng.random() < 0.5 else plain
-        donor = source[(place + int(rng.integers(1, len(sent) + 1))) % len(sent)] if len(sent) > 1 else source[0]
-        if rng.random() < 0.5:
-            mask = random_mask(SIDE, SIDE, share, rng, "any")
-            picture, mask = apply_tamper(picture, kind, mask, rng, donor)
-        else:
-            picture, mask = random_tamper(picture, kind, share, rng, donor)
+    number = (place + int(rng.integers(1, len(sent) + 1))) % len(sent) if len(sent) > 1 else 0
+    picture, donor = sent[place], (sent if rng.random() < 0.5 else plain)[number]
+    if rng.random() < recipe.large:
+        return _attacked_large(recipe, rng, plain[place], picture, donor)
+    picture, mask = _tampered(recipe, rng, picture, donor)
     chain = recipe.mix.draw(rng)
     if rng.random() >= recipe.cropped:
         return apply(chain, picture, rng).image, mask, np.ones_like(mask)
@@ -168,6 +169,43 @@ def _attacked(
     canvas[frame] = apply(chain, np.ascontiguousarray(picture[frame]), rng).image
     known[frame] = True
     return canvas, mask & known, known
+
+
+def _tampered(
+    recipe: Recipe, rng: np.random.Generator, picture: NDArray[np.uint8], donor: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A picture with a share of its pixels replaced, and which; some stay as they are."""
+    height, width = picture.shape[:2]
+    if rng.random() < recipe.untampered:
+        return picture, np.zeros((height, width), bool)
+    kind = str(rng.choice(TAMPERS, p=_tamper_chances()))
+    share = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
+    if rng.random() < 0.5:
+        mask = random_mask(height, width, share, rng, "any")
+        return apply_tamper(picture, kind, mask, rng, donor)
+    return random_tamper(picture, kind, share, rng, donor)
+
+
+def _attacked_large(
+    recipe: Recipe,
+    rng: np.random.Generator,
+    plain: NDArray[np.uint8],
+    sent: NDArray[np.uint8],
+    donor: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    """A picture larger than the working size, which carries the residual made there; half are then made smaller."""
+    side = int(SIDE * np.exp(rng.uniform(0.0, np.log(_LARGEST))))
+    large = resize(plain, side, side, "cubic")
+    # What is sent must lie on the lattice at the working size, whatever enlarging did to the picture.
+    picture = carry_residual(large, luma(sent) - luma(to_working(large, (SIDE, SIDE))))
+    picture, mask = _tampered(recipe, rng, picture, resize(donor, side, side, "cubic"))
+    picture = apply(recipe.mix.draw(rng), picture, rng).image
+    if rng.random() < 0.5:
+        smaller = int(side * rng.uniform(0.5, 1.0))
+        picture = resize(picture, smaller, smaller, str(rng.choice(RESAMPLINGS)))
+    working = np.clip(np.rint(to_working(picture, (SIDE, SIDE))), 0, 255).astype(np.uint8)
+    small = resize_plane(mask.astype(np.float32), (SIDE, SIDE)) > 0.5
+    return working, small, np.ones_like(small)
 
 
 def _tamper_chances() -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import QUICK, Draft, draw
 from imuge_cli.models.lattice.sender import coefficients_of
 from imuge_cli.training.batches import Batch
+from imuge_cli.training.replay import Examples
 
 # Share of the loss that the whole picture gets beside the tampered area (P1 Eq. 5 has them equal; the surroundings
 # are nearly known, so most of the gradient should come from inside).
@@ -33,8 +34,17 @@ def verifier_loss(networks: LatticeNetworks, carrier: Carrier, batch: Batch) -> 
     return _cross_entropy(first, batch) + _cross_entropy(second, batch)
 
 
-def _cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
-    loss = functional.binary_cross_entropy_with_logits(logits.float(), batch.mask, reduction="none")
+def replayed_verifier_loss(networks: LatticeNetworks, shown: Examples, rng: np.random.Generator) -> Tensor:
+    """`verifier_loss` of prepared examples: the first look, and the second or the third."""
+    suspect = shown.suspect.float() / 255
+    first = networks.verifier(suspect, suspect, shown.first.float())
+    number = int(rng.integers(2))
+    later = networks.verifier(suspect, shown.drafts[:, number].float() / 255, shown.later[:, number].float())
+    return _cross_entropy(first, shown) + _cross_entropy(later, shown)
+
+
+def _cross_entropy(logits: Tensor, batch: Batch | Examples) -> Tensor:
+    loss = functional.binary_cross_entropy_with_logits(logits.float(), batch.mask.float(), reduction="none")
     return (loss * batch.known).sum() / batch.known.sum()
 
 
@@ -59,6 +69,18 @@ def recoverer_loss(
         for t in (batch.suspect / 255, mask, solution.picture.clamp(0, 255) / 255, batch.original / 255)
     )
     recovered = networks.recoverer(suspect, told, drafted, solution.noise.mean(1), solution.doubt).float()
+    return _log_errors(recovered, original, told)
+
+
+def replayed_recoverer_loss(networks: LatticeNetworks, shown: Examples) -> Tensor:
+    """`recoverer_loss` of prepared examples."""
+    suspect, drafted, original = (t.float() / 255 for t in (shown.suspect, shown.drafts[:, -1], shown.original))
+    told = shown.told.float()
+    recovered = networks.recoverer(suspect, told, drafted, shown.noise, shown.doubt).float()
+    return _log_errors(recovered, original, told)
+
+
+def _log_errors(recovered: Tensor, original: Tensor, told: Tensor) -> Tensor:
     error = (2 * (recovered - original)) ** 2
     whole = error.mean((1, 2, 3))
     inside = (error * told).sum((1, 2, 3)) / (3 * told.sum((1, 2, 3))).clamp_min(1)
@@ -85,14 +107,16 @@ def _window(mask: Tensor, rng: np.random.Generator) -> tuple[slice, slice]:
     return slice(top, top + WINDOW), slice(left, left + WINDOW)
 
 
-def told_mask(batch: Batch, rng: np.random.Generator) -> Tensor:
+def told_mask(batch: Batch, rng: np.random.Generator, *, borrow: bool = True) -> Tensor:
     """The true mask, often a little enlarged, as V's mask will be; pixels outside the frame are lost too.
 
-    Untampered pictures get the mask of another picture: R must know what to do anywhere.
+    borrow: untampered pictures get the mask of another picture, for R must know what to do anywhere; only where the
+    draft is then solved without those pixels.
     """
     mask = batch.mask
-    empty = (mask.sum((1, 2, 3)) == 0).view(-1, 1, 1, 1)
-    mask = torch.where(empty, mask.roll(1, 0), mask)
+    if borrow:
+        empty = (mask.sum((1, 2, 3)) == 0).view(-1, 1, 1, 1)
+        mask = torch.where(empty, mask.roll(1, 0), mask)
     size = int(rng.integers(0, 4))
     if size:
         mask = functional.max_pool2d(mask, 2 * size + 1, 1, size)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,19 +24,28 @@ from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
 from imuge_cli.models.registry import pick_device
 from imuge_cli.training.batches import Batch, Recipe, carrier_of, draw_originals, make_batch
 from imuge_cli.training.data import VALIDATION, load_pictures
-from imuge_cli.training.objectives import recoverer_loss, told_mask, verifier_loss
-from imuge_cli.training.state import State
+from imuge_cli.training.objectives import (
+    recoverer_loss,
+    replayed_recoverer_loss,
+    replayed_verifier_loss,
+    told_mask,
+    verifier_loss,
+)
+from imuge_cli.training.replay import Round, join, prepare
+from imuge_cli.training.state import Saved, State
 from imuge_cli.training.statistics import measure_statistics
 from imuge_cli.training.validation import Validation, validate
 
 ENCODER_WIDTHS = (16, 32, 48, 64, 96, 128)
+_NETS = ("v", "r", "e")
 _WARM_UP = 100
 _SAVE_SECONDS = 120.0
+_ROUND_BATCHES = 40
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run does. minutes or steps end it, whichever comes first."""
+    """What one run does. minutes or steps end it, whichever comes first. reuse: see `run_training`."""
 
     nets: tuple[str, ...]
     minutes: float | None
@@ -44,6 +55,7 @@ class Plan:
     recipe: Recipe
     device: torch.device
     validate_every: int
+    reuse: int = 1
 
 
 def run_training(
@@ -63,22 +75,31 @@ def run_training(
     start: Path | None = None,
     limit: int | None = None,
     validate_every: int = 200,
+    reuse: int = 1,
 ) -> Path:
     """Train V and R of the default family; returns the weights file written into `out`.
 
     nets: "v", "r" or both (default); "e" adds the learned symbols of way C to "r". start: weights to
-    begin from. limit: use that many pictures only. Raises UsageError, InputError, DeviceError.
+    begin from. resume: go on from the state in `out`, with the networks saved there; start is not needed.
+    limit: use that many pictures only. reuse: how often an example is learned from; above 1, batches are
+    prepared in rounds and shown in windows (see `replay`), which learns faster where preparing is slow. Raises
+    UsageError, InputError, DeviceError.
     """
     if model != FAMILY:
         raise UsageError(f"--model {model}: only '{FAMILY}' can be trained in this version")
-    chosen = tuple(nets) or ("v", "r")
-    if unknown := set(chosen) - {"v", "r", "e"}:
+    if unknown := set(nets) - set(_NETS):
         raise UsageError(f"--net {sorted(unknown)[0]}: choose v (verifier), r (recoverer) or e (encoder, with r)")
+    # In one order, however they were named: the optimizer's state knows its parameters by their place alone.
+    chosen = tuple(n for n in _NETS if n in nets) or ("v", "r")
     if "e" in chosen and "r" not in chosen:
         raise UsageError("--net e: the encoder learns through the recoverer; add --net r")
+    if reuse > 1 and "e" in chosen:
+        raise UsageError(
+            "--reuse: the encoder changes what is sent, so nothing prepared can be used again; leave it out"
+        )
     place = pick_device(device)
     recipe = Recipe(seed=seed, batch=batch or (64 if place.type == "cuda" else 8), mix=TrainingMix())
-    plan = Plan(chosen, minutes, steps, lr or 1e-3, out, recipe, place, validate_every)
+    plan = Plan(chosen, minutes, steps, lr or 1e-3, out, recipe, place, validate_every, reuse)
     pictures = load_pictures(data, limit=limit)
     progress(f"{len(pictures)} pictures; training {'+'.join(chosen)} on {place}; batch {recipe.batch}")
     state = _begin(plan, pictures, resume, start, progress)
@@ -88,21 +109,24 @@ def run_training(
 
 def _begin(plan: Plan, pictures: Tensor, resume: bool, start: Path | None, progress: Callable[[str], None]) -> State:
     torch.manual_seed(plan.recipe.seed)
-    networks = LatticeNetworks(encoder_widths=ENCODER_WIDTHS if "e" in plan.nets else None)
-    if start is not None:
+    saved = Saved.read(plan.out) if resume else None
+    if saved is not None:
+        networks = saved.networks
+    elif start is not None:
         loaded = load_weights(FAMILY, start)
         networks = LatticeNetworks.from_tensors(loaded.tensors, loaded.config)
         if "e" in plan.nets and networks.encoder is None:
             networks.add_encoder(ENCODER_WIDTHS)
-    elif not resume:
+    else:
+        networks = LatticeNetworks(encoder_widths=ENCODER_WIDTHS if "e" in plan.nets else None)
         measure_statistics(networks, pictures[VALIDATION:], plan.recipe)
     networks = networks.to(plan.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     parameters = [p for n in plan.nets for p in _network(networks, n).parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=plan.rate, betas=(0.9, 0.98), weight_decay=1e-4)
     average = {name: tensor.detach().float().clone() for name, tensor in networks.state_dict().items()}
     state = State(networks, average, optimizer)
-    if resume:
-        state.load(plan.out)
+    if saved is not None:
+        state.restore(saved)
         progress(f"resumed at step {state.step}")
     return state
 
@@ -110,7 +134,7 @@ def _begin(plan: Plan, pictures: Tensor, resume: bool, start: Path | None, progr
 def _network(networks: LatticeNetworks, name: str) -> torch.nn.Module:
     network = {"v": networks.verifier, "r": networks.recoverer, "e": networks.encoder}[name]
     if network is None:
-        raise UsageError("--net e: the weights to start from hold no encoder")
+        raise UsageError("--net e: the run to resume has no encoder; begin another with --start")
     return network
 
 
@@ -132,16 +156,21 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
         train = train.to(plan.device)
     began = saved = time.monotonic()
     losses: dict[str, list[float]] = {name: [] for name in plan.nets if name != "e"}
-    with ThreadPoolExecutor() as pool, _Prefetch(plan, train, state, pool) as batches:
+    current: Round | None = None
+    with ThreadPoolExecutor() as pool, _Prefetch(plan, train, state, pool) as batches, _kept(plan, state, progress):
         while not (plan.steps is not None and state.step >= plan.steps):
             if plan.minutes is not None and time.monotonic() - began > plan.minutes * 60:
                 break
             for group in state.optimizer.param_groups:
                 group["lr"] = learning_rate(plan.rate, state.step, plan.steps)
-            for name, value in _step(plan, state, batches.next()).items():
+            if plan.reuse > 1:
+                current = _round(plan, state, current, batches, progress)
+                values = _replayed_step(plan, state, current)
+            else:
+                values = _step(plan, state, batches.next())
+            for name, value in values.items():
                 losses[name].append(value)
-            state.step += 1
-            state.update_average()
+            _learn(plan, state)
             if state.step % 25 == 0:
                 recent = ", ".join(f"{n} {np.mean(v[-100:]):.5f}" for n, v in losses.items())
                 seconds = time.monotonic() - began
@@ -154,10 +183,31 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
     state.save(plan.out)
 
 
+@contextmanager
+def _kept(plan: Plan, state: State, progress: Callable[[str], None]) -> Iterator[None]:
+    """Save the state whatever ends the block, Ctrl-C too."""
+    try:
+        yield
+    except BaseException:
+        # A run that has done nothing yet has nothing to save, and may have been begun over a longer one by mistake.
+        if state.whole and state.step > state.saved_step:
+            state.save(plan.out)
+            progress(f"stopped at step {state.step}; --resume goes on from there")
+        raise
+
+
+def _learn(plan: Plan, state: State) -> None:
+    """Take the step that the gradients ask for."""
+    for name in plan.nets:
+        torch.nn.utils.clip_grad_norm_(_network(state.networks, name).parameters(), 1.0)
+    state.advance()
+
+
 def _step(plan: Plan, state: State, batch: _Prepared) -> dict[str, float]:
-    networks, optimizer = state.networks, state.optimizer
+    """Gradients of one batch, and its losses."""
+    networks = state.networks
     networks.train()
-    optimizer.zero_grad(set_to_none=True)
+    state.optimizer.zero_grad(set_to_none=True)
     values = {}
     # bfloat16 pays on CUDA; CPUs without native bfloat16 are slower with it.
     with torch.autocast(plan.device.type, torch.bfloat16, enabled=plan.device.type == "cuda"):
@@ -171,20 +221,58 @@ def _step(plan: Plan, state: State, batch: _Prepared) -> dict[str, float]:
             loss = recoverer_loss(networks, batch.carrier, batch.content, mask, rng)
             loss.backward()  # type: ignore[no-untyped-call]
             values["r"] = float(loss.detach())
-    for name in plan.nets:
-        torch.nn.utils.clip_grad_norm_(_network(networks, name).parameters(), 1.0)
-    optimizer.step()
+    return values
+
+
+def _round(
+    plan: Plan, state: State, current: Round | None, batches: _Prefetch, progress: Callable[[str], None]
+) -> Round:
+    """The round that the next step belongs to: the current one, one that was begun before, or a new one."""
+    begin = state.step - state.step % (_ROUND_BATCHES * plan.reuse)
+    if current is not None and current.begin == begin:
+        return current
+    if (saved := Round.load(plan.out, begin)) is not None:
+        return saved
+    began = time.monotonic()
+    parts = []
+    for number in range(_ROUND_BATCHES):
+        # Numbered like the steps of the round, so that no two rounds or runs draw the same.
+        batch = batches.make(begin + number)
+        rng = np.random.default_rng([plan.recipe.seed, begin + number, 5])
+        parts.append(prepare(state.networks, batch.carrier, batch.content, told_mask(batch.content, rng, borrow=False)))
+    made = Round(begin, join(parts))
+    made.save(plan.out)
+    progress(f"step {state.step}: {len(made.examples)} examples prepared in {time.monotonic() - began:.0f} s")
+    return made
+
+
+def _replayed_step(plan: Plan, state: State, current: Round) -> dict[str, float]:
+    """Gradients of examples shown again, and their losses."""
+    networks = state.networks
+    networks.train()
+    state.optimizer.zero_grad(set_to_none=True)
+    shown = current.draw(state.step, plan.recipe.batch, plan.recipe.seed, plan.device)
+    values = {}
+    with torch.autocast(plan.device.type, torch.bfloat16, enabled=plan.device.type == "cuda"):
+        if "v" in plan.nets:
+            rng = np.random.default_rng([plan.recipe.seed, state.step, 8])
+            loss = replayed_verifier_loss(networks, shown, rng)
+            loss.backward()  # type: ignore[no-untyped-call]
+            values["v"] = float(loss.detach())
+        if "r" in plan.nets:
+            loss = replayed_recoverer_loss(networks, shown)
+            loss.backward()  # type: ignore[no-untyped-call]
+            values["r"] = float(loss.detach())
     return values
 
 
 def _validation(plan: Plan, state: State, held_out: Tensor) -> Validation:
     recipe = Recipe(seed=12345, batch=8, mix=TrainingMix())
     originals = draw_originals(held_out, recipe, 0, torch.device("cpu")).to(plan.device)
-    kept = {name: tensor.clone() for name, tensor in state.networks.state_dict().items()}
-    state.networks.load_state_dict(state.average)
-    result = validate(state.networks, originals)
-    state.networks.load_state_dict(kept)
-    return result
+    # A copy: whatever ends a validation, the networks that are saved next must be those that learn.
+    averaged = copy.deepcopy(state.networks)
+    averaged.load_state_dict(state.average)
+    return validate(averaged, originals)
 
 
 def _finish(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], None]) -> Path:
@@ -228,13 +316,14 @@ class _Prefetch:
         """The next batch."""
         if not self._ahead:
             self._step += 1
-            return self._make(self._step - 1)
+            return self.make(self._step - 1)
         while len(self._waiting) < self._ahead:
-            self._waiting.append(self._maker.submit(self._make, self._step))
+            self._waiting.append(self._maker.submit(self.make, self._step))
             self._step += 1
         return self._waiting.pop(0).result()
 
-    def _make(self, step: int) -> _Prepared:
+    def make(self, step: int) -> _Prepared:
+        """Batch number `step`, made now."""
         plan = self._plan
         with torch.no_grad():
             carrier = carrier_of(plan.recipe, step, plan.device)

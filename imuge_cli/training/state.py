@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +15,72 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imuge_cli.errors import InputError
+from imuge_cli.errors import InputError, WeightsError
 from imuge_cli.models.lattice.family import LatticeNetworks
 
 STATE_FILE = "state.pt"
 AVERAGE_DECAY = 0.998
+_UNREADABLE = (OSError, EOFError, RuntimeError, KeyError, TypeError, AttributeError, ValueError, pickle.UnpicklingError)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What `State.save` wrote: networks, built as they were saved, and the rest as stored. All on the CPU."""
+
+    path: Path
+    networks: LatticeNetworks
+    average: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    step: int
+
+    @classmethod
+    def read(cls, folder: Path) -> Saved:
+        """Read the state in a folder. Raises InputError."""
+        path = folder / STATE_FILE
+        try:
+            payload = torch.load(path, map_location="cpu", weights_only=True)
+            networks = LatticeNetworks.from_tensors(payload["networks"], payload["config"])
+            average, optimizer = dict(payload["average"]), dict(payload["optimizer"])
+            if shapes(average) != shapes(networks.state_dict()):
+                raise ValueError("the average is of other networks")
+            return cls(path, networks, average, optimizer, int(payload["step"]))
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: no training state to resume; start without --resume") from error
+        except WeightsError as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise InputError(
+                f"{path}: holds other networks than this version builds ({reason}); start without --resume"
+            ) from error
+        except _UNREADABLE as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(
+                f"{path}: this training state cannot be resumed ({reason}); start without --resume"
+            ) from error
 
 
 @dataclass
 class State:
-    """Networks, their running average, the optimizer and how many steps were done."""
+    """Networks, their running average, the optimizer and how many steps were done.
+
+    saved_step: the step that the file last written or read is at. whole: False while, or after, a step broke off
+    half done; such a state is worth nothing.
+    """
 
     networks: LatticeNetworks
     average: dict[str, Tensor]
     optimizer: torch.optim.Optimizer
     step: int = 0
+    saved_step: int = 0
+    whole: bool = True
+
+    def advance(self) -> None:
+        """Take the step that the gradients ask for. Ctrl-C waits until it is done."""
+        with uninterrupted():
+            self.whole = False
+            self.optimizer.step()
+            self.step += 1
+            self.update_average()
+            self.whole = True
 
     def update_average(self) -> None:
         """Exponential moving average of the weights; a short memory at first."""
@@ -45,23 +100,45 @@ class State:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
         }
-        torch.save(payload, temporary)
+        with temporary.open("wb") as stream:
+            torch.save(payload, stream)
+            stream.flush()
+            # Else a power failure may leave the name of the new file with nothing in it.
+            os.fsync(stream.fileno())
         os.replace(temporary, folder / STATE_FILE)
+        self.saved_step = self.step
 
-    def load(self, folder: Path) -> None:
-        """Read a state that `save` wrote. Raises InputError."""
-        path = folder / STATE_FILE
+    def restore(self, saved: Saved) -> None:
+        """Go on from a saved state, whose networks these must be. Raises InputError: other networks were trained."""
         try:
-            payload = torch.load(path, map_location="cpu", weights_only=True)
-            self.networks.load_state_dict(payload["networks"])
-            self.optimizer.load_state_dict(payload["optimizer"])
-            for name, tensor in payload["average"].items():
-                self.average[name].copy_(tensor)
-            self.step = int(payload["step"])
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no training state to resume; start without --resume") from error
-        except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            self.optimizer.load_state_dict(saved.optimizer)
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"{path}: this training state cannot be resumed ({reason}); start without --resume"
+                f"{saved.path}: this run trained other networks; give the same --net, or start without --resume"
             ) from error
+        for name, tensor in saved.average.items():
+            self.average[name].copy_(tensor)
+        self.step = self.saved_step = saved.step
+
+
+def shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    """The shape of each tensor."""
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done. Only the main thread is ever interrupted."""
+    usual = signal.getsignal(signal.SIGINT)
+    # None: a handler that was not set from Python, and cannot be set again.
+    if threading.current_thread() is not threading.main_thread() or usual is None:
+        yield
+        return
+    held: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if held:
+            signal.raise_signal(signal.SIGINT)

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from imuge_cli.checkpoints import save_weights
 from imuge_cli.models.lattice.family import LatticeNetworks
+from imuge_cli.training import run
 from imuge_cli.training.data import load_pictures
+from imuge_cli.training.validation import Case, Validation
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,10 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     networks = LatticeNetworks((8, 12, 16), (8, 8, 12, 16))
     save_weights(folder, "lattice", networks.state_dict(), networks.config, {})
     return folder
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No validation at the end of a run: it costs more than the run."""
+    result = Validation((Case("splice none", 20.0, 21.0, 0.5, 0.6),))
+    monkeypatch.setattr(run, "validate", lambda *_: result)

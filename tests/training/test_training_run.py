@@ -1,4 +1,4 @@
-"""The training program: what it refuses, its curve, and going on where it stopped."""
+"""The training program: what it refuses, what it trains, and its curve."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from short_runs import quiet, train
 from torch import Tensor
 
 from imuge_cli.attacks.mix import TrainingMix
@@ -17,69 +18,7 @@ from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.training import run, run_training, statistics
 from imuge_cli.training.batches import Recipe, draw_originals
 from imuge_cli.training.run import learning_rate
-from imuge_cli.training.validation import CASES, Case, Validation, validate
-
-
-def quiet(_: str) -> None:
-    pass
-
-
-class Stopped(Exception):
-    """As if the power had failed."""
-
-
-@pytest.fixture
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No validation at the end of a run: it costs more than the run."""
-    result = Validation((Case("splice none", 20.0, 21.0, 0.5, 0.6),))
-    monkeypatch.setattr(run, "_validation", lambda *_: result)
-
-
-def train(shard: Path, start: Path, out: Path, **changes: Any) -> dict[str, Tensor]:
-    """Weights after a few steps of two pictures."""
-    settings: dict[str, Any] = {"steps": 4, "batch": 2, "seed": 1, "device": "cpu", "progress": quiet}
-    path = run_training(data=[shard], out=out, start=start, **{**settings, **changes})
-    return load_weights("lattice", path).tensors
-
-
-def state_of(folder: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(folder / "state.pt", weights_only=True)
-    return state
-
-
-@pytest.mark.usefixtures("unmeasured")
-def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
-    shard: Path, small_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train(shard, small_weights, tmp_path / "whole")
-    make, calls = run.make_batch, []
-
-    def stopping(*arguments: Any) -> Any:
-        calls.append(arguments[2])
-        if arguments[2] == 2:
-            raise Stopped
-        return make(*arguments)
-
-    monkeypatch.setattr(run, "_SAVE_SECONDS", -1.0)
-    monkeypatch.setattr(run, "make_batch", stopping)
-    with pytest.raises(Stopped):
-        train(shard, small_weights, tmp_path / "parts")
-    assert calls == [0, 1, 2]
-    assert state_of(tmp_path / "parts")["step"] == 2
-    monkeypatch.setattr(run, "make_batch", make)
-    said: list[str] = []
-    parts = train(shard, small_weights, tmp_path / "parts", resume=True, progress=said.append)
-    assert "resumed at step 2" in said
-    for name, tensor in whole.items():
-        torch.testing.assert_close(parts[name], tensor, rtol=0, atol=1e-6, msg=name)
-    one, other = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
-    assert one["step"] == other["step"] == 4
-    for kind in ("networks", "average"):
-        for name, tensor in one[kind].items():
-            torch.testing.assert_close(other[kind][name], tensor, rtol=0, atol=1e-6, msg=f"{kind} {name}")
-    untrained = load_weights("lattice", small_weights).tensors
-    assert float((whole["verifier.net.leave.weight"] - untrained["verifier.net.leave.weight"]).abs().max()) > 0
-    assert float((whole["recoverer.net.leave.weight"] - untrained["recoverer.net.leave.weight"]).abs().max()) > 0
+from imuge_cli.training.validation import CASES, validate
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -145,23 +84,6 @@ def test_a_shard_that_is_none_is_an_input_error(tmp_path: Path) -> None:
     path.write_text("hello")
     with pytest.raises(InputError, match=r"x\.tar"):
         run_training(data=[path], out=tmp_path / "out", progress=quiet, steps=1)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"garbage"])
-def test_a_state_that_cannot_be_resumed_is_an_input_error(
-    shard: Path, small_weights: Path, tmp_path: Path, content: bytes | None
-) -> None:
-    if content is not None:
-        (tmp_path / "state.pt").write_bytes(content)
-    with pytest.raises(InputError, match="resume"):
-        train(shard, small_weights, tmp_path, resume=True)
-
-
-@pytest.mark.usefixtures("unmeasured")
-def test_a_state_of_other_networks_is_not_resumed(shard: Path, small_weights: Path, tmp_path: Path) -> None:
-    train(shard, small_weights, tmp_path, steps=0)
-    with pytest.raises(InputError, match="resume"):
-        run_training(data=[shard], out=tmp_path, resume=True, progress=quiet, steps=1, device="cpu")
 
 
 def test_statistics_are_measured(pictures: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
