@@ -1,4 +1,4 @@
-"""Quantization index modulation: symbols into slot coefficients and back (Chen & Wornell 2001)."""
+"""Quantization index modulation: phases into slot coefficients (Chen & Wornell 2001)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import torch
 from torch import Tensor
 
 from imuge_cli.lattice.transform import analyse, luma, synthesise
-
-# Symbols in [-1, 1] use this share of the lattice cell; the rest is a guard band between neighbouring cells.
-RHO = 0.8
 
 
 def wrap(phase: Tensor) -> Tensor:
@@ -35,18 +32,3 @@ def embed(rgb: Tensor, phases: Tensor, step: Tensor, *, rounds: int = 6) -> Tens
             break
         residual = residual + synthesise(error, height, width)
     return (rgb + residual).clamp(0, 255)
-
-
-def extract(plane: Tensor, dither: Tensor, step: Tensor) -> Tensor:
-    """Received phases of luma N x 1 x H x W (grey levels), dither removed: N x 14 x h x w in cells, [-0.5, 0.5)."""
-    return wrap(analyse(plane) / step - dither)
-
-
-def symbol_to_phase(symbols: Tensor) -> Tensor:
-    """Symbols in [-1, 1] to phases in cells."""
-    return symbols * (RHO / 2)
-
-
-def phase_to_symbol(phases: Tensor) -> Tensor:
-    """Phases in [-0.5, 0.5) to noisy symbols in [-1/RHO, 1/RHO)."""
-    return phases * (2 / RHO)

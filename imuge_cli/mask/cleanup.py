@@ -1,4 +1,4 @@
-"""Erosion and dilation with k = 4, as in P1: free of specks, and slightly enlarged where wanted."""
+"""Erosion and dilation with k = 4, as in P1: masks free of specks, and slightly enlarged where wanted."""
 
 from __future__ import annotations
 
@@ -14,24 +14,17 @@ Order: TypeAlias = Literal["open", "close", "open-close", "close-open"]
 DEFAULT_K = 4
 """Pixels; the paper's k."""
 
-DEFAULT_ENLARGE = 0
-"""Pixels that the cleaned mask grows by on every side. Enlarging costs precision at every edge; it pays only
-where the recovery leaves a rim of tampered pixels."""
 
-
-def clean(
-    mask: NDArray[np.bool_], k: int = DEFAULT_K, *, order: Order = "open", enlarge: int = DEFAULT_ENLARGE
-) -> NDArray[np.bool_]:
-    """H x W bool -> H x W bool without specks narrower than k px, then grown by `enlarge` px.
+def clean(mask: NDArray[np.bool_], k: int = DEFAULT_K, *, order: Order = "open") -> NDArray[np.bool_]:
+    """H x W bool -> H x W bool without specks narrower than k px.
 
     The picture's border is no edge: a region that touches it is not eroded from outside (and may therefore be
-    narrower than k there). Regions neither move nor shrink. Raises ValueError for k < 1, enlarge < 0 or an
-    unknown order.
+    narrower than k there). Regions neither move nor shrink. Raises ValueError for k < 1 or an unknown order.
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise ValueError(f"a mask is H x W bool, not {mask.dtype} {mask.shape}")
-    if k < 1 or enlarge < 0:
-        raise ValueError(f"clean needs k >= 1 and enlarge >= 0, not {k} and {enlarge}")
+    if k < 1:
+        raise ValueError(f"clean needs k >= 1, not {k}")
     levels = mask.astype(np.uint8)
     for step in order.split("-"):
         if step == "open":
@@ -40,9 +33,14 @@ def clean(
             levels = _erode(_dilate(levels, k, first=True), k, first=False)
         else:
             raise ValueError(f"no order is called '{order}'; valid: open, close, open-close, close-open")
-    if enlarge:
-        levels = _dilate(levels, 2 * enlarge + 1, first=True)
     return cast(NDArray[np.bool_], levels.astype(bool))
+
+
+def enlarged(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
+    """H x W bool -> H x W bool, grown by so many pixels on every side. Raises ValueError for pixels < 0."""
+    if pixels < 0:
+        raise ValueError(f"a mask grows by 0 pixels or more, not {pixels}")
+    return cast(NDArray[np.bool_], _dilate(mask.astype(np.uint8), 2 * pixels + 1, first=True).astype(bool))
 
 
 def _anchor(k: int, first: bool) -> tuple[int, int]:

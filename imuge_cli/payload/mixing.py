@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from imuge_cli.keys import Secret, keyed_permutation, keyed_signs
 
@@ -42,6 +45,9 @@ class Mixing:
 
     A has orthonormal rows where outputs <= inputs, orthonormal columns where all rows are kept, and a part of
     an orthonormal matrix's rows and columns in general.
+
+    positions, rows: where inputs and outputs lie in the transform. from_inputs, from_outputs: the inverses, `length`
+    numbers each, with the number after the last where nothing lies.
     """
 
     inputs: int
@@ -50,18 +56,33 @@ class Mixing:
     positions: Tensor
     signs: Tensor
     rows: Tensor
+    from_inputs: Tensor
+    from_outputs: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
         """N x inputs to N x outputs."""
-        padded = values.new_zeros(values.shape[0], self.length)
-        padded[:, self.positions] = values * self.signs
-        return hartley(padded)[:, self.rows]
+        return self._signal(values).index_select(1, self.rows)
 
     def transposed(self, symbols: Tensor) -> Tensor:
         """N x outputs to N x inputs: the adjoint of `forward`."""
-        padded = symbols.new_zeros(symbols.shape[0], self.length)
-        padded[:, self.rows] = symbols
-        return hartley(padded)[:, self.positions] * self.signs
+        return self._values(self.spread(symbols))
+
+    def spread(self, symbols: Tensor) -> Tensor:
+        """N x outputs to N x length: in the order of the transform, zero where nothing is sent."""
+        return functional.pad(symbols, (0, 1)).index_select(1, self.from_outputs)
+
+    def normal(self, values: Tensor, spread: Tensor) -> Tensor:
+        """transposed(precision * forward(values)), for `spread(precision)`: N x inputs to the same.
+
+        What a solver does hundreds of times; nothing is brought into the symbols' order on the way.
+        """
+        return self._values(spread * self._signal(values))
+
+    def _signal(self, values: Tensor) -> Tensor:
+        return hartley(functional.pad(values * self.signs, (0, 1)).index_select(1, self.from_inputs))
+
+    def _values(self, spectrum: Tensor) -> Tensor:
+        return hartley(spectrum).index_select(1, self.positions) * self.signs
 
 
 def make_mixing(secret: Secret, inputs: int, outputs: int, device: torch.device) -> Mixing:
@@ -78,4 +99,12 @@ def make_mixing(secret: Secret, inputs: int, outputs: int, device: torch.device)
         positions=torch.from_numpy(positions).to(device),
         signs=torch.from_numpy(signs).to(device),
         rows=torch.from_numpy(rows).to(device),
+        from_inputs=_inverse(positions, length).to(device),
+        from_outputs=_inverse(rows, length).to(device),
     )
+
+
+def _inverse(places: NDArray[np.int64], length: int) -> Tensor:
+    inverse = np.full(length, len(places), np.int64)
+    inverse[places] = np.arange(len(places))
+    return torch.from_numpy(inverse)

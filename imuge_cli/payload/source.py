@@ -122,17 +122,27 @@ def _block_matrix(device: torch.device) -> Tensor:
     return dct_matrix(SOURCE_BLOCK)[:REACH].float().to(device)
 
 
+def _averages() -> Tensor:
+    """32 x 64: averages of neighbouring samples, times the root of two."""
+    return torch.kron(torch.eye(SOURCE_BLOCK // 2, dtype=torch.float64), torch.full((1, 2), 0.5**0.5).double())
+
+
 def _box(blocks: int) -> Tensor:
     """Averages of neighbouring samples and then DCTs of four: 64 samples to the bands of eight runs of 8."""
-    averages = torch.kron(torch.eye(SOURCE_BLOCK // 2, dtype=torch.float64), torch.full((1, 2), 0.5**0.5).double())
     transform: Tensor = torch.block_diag(*[dct_matrix(BAND)] * blocks)  # type: ignore[no-untyped-call]
-    return transform @ averages
+    return transform @ _averages()
 
 
 @lru_cache(maxsize=4)
 def _band_matrix(device: torch.device) -> Tensor:
     """32 x REACH: from the DCT of 64 samples to bands."""
     return (_box(SOURCE_BLOCK // BLOCK) @ dct_matrix(SOURCE_BLOCK)[:REACH].T).float().to(device)
+
+
+@lru_cache(maxsize=4)
+def _cell_matrix(device: torch.device) -> Tensor:
+    """32 x REACH: from the DCT of 64 samples to cells."""
+    return (_averages() @ dct_matrix(SOURCE_BLOCK)[:REACH].T).float().to(device)
 
 
 @lru_cache(maxsize=4)
@@ -159,16 +169,23 @@ def _places(device: torch.device) -> Tensor:
     return (channel * REACH + u) * REACH + v
 
 
+@lru_cache(maxsize=4)
+def _origins(device: torch.device) -> Tensor:
+    """The inverse of `_places`: which coefficient lies there, COEFFICIENTS where none does."""
+    origins = torch.full((3 * REACH * REACH,), COEFFICIENTS, dtype=torch.int64, device=device)
+    origins[_places(device)] = torch.arange(COEFFICIENTS, device=device)
+    return origins
+
+
 def _pick(blocks: Tensor) -> Tensor:
     n, _, rows, columns, _, _ = blocks.shape
     flat = blocks.permute(0, 2, 3, 1, 4, 5).reshape(n, rows, columns, -1)
-    return flat[..., _places(blocks.device)]
+    return flat.index_select(-1, _places(blocks.device))
 
 
 def _place(coefficients: Tensor) -> Tensor:
     n, rows, columns, _ = coefficients.shape
-    flat = coefficients.new_zeros(n, rows, columns, 3 * REACH * REACH)
-    flat[..., _places(coefficients.device)] = coefficients
+    flat = functional.pad(coefficients, (0, 1)).index_select(-1, _origins(coefficients.device))
     return flat.view(n, rows, columns, 3, REACH, REACH).permute(0, 3, 1, 2, 4, 5)
 
 
@@ -204,3 +221,39 @@ def bands_of_picture(rgb: Tensor) -> Tensor:
     """The same bands of any picture on the grid, N x 3 x H x W in grey levels."""
     q = _picture_matrix(rgb.device)
     return q @ _split(rgb_to_ycc(rgb)) @ q.T
+
+
+def cells_of_picture(rgb: Tensor) -> Tensor:
+    """Cells of any picture on the grid: 2 x 2 pixels averaged, times 2.
+
+    N x 3 x H x W in grey levels to N x 3 x rows x columns x 32 x 32. The bands of an 8 x 8 block are the orthonormal
+    DCT of its 4 x 4 cells.
+    """
+    averages = _averages().float().to(rgb.device)
+    return averages @ _split(rgb_to_ycc(rgb)) @ averages.T
+
+
+def cells_transposed(values: Tensor) -> Tensor:
+    """The adjoint of what cells show of coefficients; see `normal`."""
+    c = _cell_matrix(values.device)
+    return _pick(c.T @ values @ c)
+
+
+def cell_diagonal(precision: Tensor) -> Tensor:
+    """How much cells of some precision say of each coefficient: N x rows x columns x COEFFICIENTS."""
+    c = _cell_matrix(precision.device) ** 2
+    return _pick(c.T @ precision @ c)
+
+
+def normal(coefficients: Tensor, band_precision: Tensor, cell_precision: Tensor | None) -> Tensor:
+    """The sum of adjoint(precision * view(coefficients)) over the views by bands and by cells.
+
+    What a solver does hundreds of times; the coefficients are laid out once for both.
+    """
+    spectrum = _place(coefficients)
+    q = _band_matrix(coefficients.device)
+    result = q.T @ (band_precision * (q @ spectrum @ q.T)) @ q
+    if cell_precision is not None:
+        c = _cell_matrix(coefficients.device)
+        result = result + c.T @ (cell_precision * (c @ spectrum @ c.T)) @ c
+    return _pick(result)

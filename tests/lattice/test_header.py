@@ -59,7 +59,7 @@ def test_the_fields_lie_where_the_format_says() -> None:
     assert int(bits[64:], 2) == crc_bit_by_bit([int(b) for b in expected])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(HEADERS)
 def test_bits_give_the_header_back(header: Header) -> None:
     bits = header.to_bits()
@@ -67,7 +67,7 @@ def test_bits_give_the_header_back(header: Header) -> None:
     assert Header.from_bits(bits) == header
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(HEADERS)
 def test_the_code_gives_the_header_back(header: Header) -> None:
     code = encode_header(header)

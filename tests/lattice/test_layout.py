@@ -48,7 +48,7 @@ def test_dither_chips_and_flips_are_spread_evenly() -> None:
     assert np.bincount((layout.chips % CODE_BITS).ravel(), minlength=CODE_BITS).min() > 25
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(-40, 40), st.integers(-40, 40), st.integers(0, 20), st.integers(0, 20))
 def test_a_part_has_the_layout_of_the_whole(top: int, left: int, down: int, right: int) -> None:
     whole = make_layout(SECRET, 32, 32, top=top, left=left)

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from imuge_cli.mask.cleanup import clean
+from imuge_cli.mask.cleanup import clean, enlarged
 
 Bool = NDArray[np.bool_]
 
@@ -50,13 +50,13 @@ def test_closing_fills_pinholes_and_cracks_and_opening_does_not() -> None:
 @pytest.mark.parametrize("enlarge", [0, 1, 3])
 def test_enlarging_adds_that_many_pixels_on_every_side(enlarge: int) -> None:
     grown = box(10 - enlarge, 12 - enlarge, 25 + enlarge, 28 + enlarge)
-    assert np.array_equal(clean(box(10, 12, 25, 28), enlarge=enlarge), grown)
+    assert np.array_equal(enlarged(box(10, 12, 25, 28), enlarge), grown)
 
 
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(masks, st.integers(1, 6))
 def test_opening_only_removes_closing_only_adds_and_twice_is_once(mask: Bool, k: int) -> None:
     opened, closed = clean(mask, k), clean(mask, k, order="close")
@@ -66,7 +66,7 @@ def test_opening_only_removes_closing_only_adds_and_twice_is_once(mask: Bool, k:
     assert np.array_equal(clean(closed, k, order="close"), closed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(masks, st.integers(1, 6))
 def test_opening_equals_scipys_away_from_the_border(mask: Bool, k: int) -> None:
     framed = np.pad(mask, 2 * k)
@@ -77,9 +77,9 @@ def test_opening_equals_scipys_away_from_the_border(mask: Bool, k: int) -> None:
 def test_the_input_is_not_changed_and_empty_and_full_stay() -> None:
     mask = box(10, 10, 12, 30)
     before = mask.copy()
-    clean(mask, enlarge=2)
+    enlarged(clean(mask), 2)
     assert np.array_equal(mask, before)
-    assert not clean(np.zeros((20, 20), dtype=bool), enlarge=2).any()
+    assert not enlarged(clean(np.zeros((20, 20), dtype=bool)), 2).any()
     assert clean(np.ones((20, 20), dtype=bool)).all()
 
 
@@ -89,7 +89,7 @@ def test_wrong_arguments_are_refused() -> None:
         clean(mask.astype(np.uint8))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="k >= 1"):
         clean(mask, 0)
-    with pytest.raises(ValueError, match="enlarge"):
-        clean(mask, enlarge=-1)
+    with pytest.raises(ValueError, match="0 pixels or more"):
+        enlarged(mask, -1)
     with pytest.raises(ValueError, match="open-close"):
         clean(mask, order="sideways")  # type: ignore[arg-type]

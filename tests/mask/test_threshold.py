@@ -97,7 +97,7 @@ def test_the_floor() -> None:
     assert binarize(probability, guard=Guard(peak=0.0, floor=0.4)).sum() == 400
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(2, 24), st.integers(2, 24))))
 def test_otsu_splits_as_well_as_scikit_images(levels: NDArray[np.uint8]) -> None:
     """The thresholds may differ in a gap of the histogram: compare the variance between the classes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -16,7 +18,14 @@ from imuge_cli.payload.solver import (
     pixel_diagonal,
     solve,
 )
-from imuge_cli.payload.source import SourceGrid, bands, model_variance, sender_scale
+from imuge_cli.payload.source import (
+    SourceGrid,
+    bands,
+    cells_of_picture,
+    model_variance,
+    sender_scale,
+    synthesise_source,
+)
 
 GRID = SourceGrid(1, 1)
 OUTPUTS = 500
@@ -53,6 +62,20 @@ def pixels(truth: Tensor) -> PixelEvidence:
     return PixelEvidence(shown + torch.randn(shown.shape, generator=generator(4)) * 50**0.5, precision)
 
 
+@pytest.fixture
+def partly(pixels: PixelEvidence, truth: Tensor) -> PixelEvidence:
+    """Some pixels of the blocks that give no evidence as a whole."""
+    precision = torch.zeros_like(pixels.precision)
+    precision[..., 3:10, 5:9] = 0.01
+    shown = show_cells(truth)
+    noise = torch.randn(shown.shape, generator=generator(5)) * 10
+    return replace(pixels, cells=shown + noise, cell_precision=precision)
+
+
+def show_cells(sent: Tensor) -> Tensor:
+    return cells_of_picture(synthesise_source(sent.view(len(sent), 1, 1, -1) * sender_scale()))
+
+
 def dense(symbols: SymbolEvidence, pixels: PixelEvidence | None, variance: Tensor) -> tuple[Tensor, Tensor]:
     """Normal equations: the matrix is built by showing forward operators every unit vector. float64."""
     unit = torch.eye(GRID.size)
@@ -63,14 +86,18 @@ def dense(symbols: SymbolEvidence, pixels: PixelEvidence | None, variance: Tenso
         show = bands(unit.view(GRID.size, 1, 1, -1) * sender_scale()).flatten(1).double()
         weighted = show * pixels.precision.flatten().double()
         matrix, right = matrix + weighted @ show.T, right + weighted @ pixels.values.flatten().double()
+    if pixels is not None and pixels.cells is not None and pixels.cell_precision is not None:
+        show = show_cells(unit).flatten(1).double()
+        weighted = show * pixels.cell_precision.flatten().double()
+        matrix, right = matrix + weighted @ show.T, right + weighted @ pixels.cells.flatten().double()
     return matrix, right
 
 
-@pytest.mark.parametrize("with_pixels", [False, True])
+@pytest.mark.parametrize("view", ["none", "pixels", "partly"])
 def test_the_solution_is_the_dense_solution(
-    symbols: SymbolEvidence, pixels: PixelEvidence, variance: Tensor, with_pixels: bool
+    symbols: SymbolEvidence, pixels: PixelEvidence, partly: PixelEvidence, variance: Tensor, view: str
 ) -> None:
-    evidence = pixels if with_pixels else None
+    evidence = {"none": None, "pixels": pixels, "partly": partly}[view]
     matrix, right = dense(symbols, evidence, variance)
     expected = torch.linalg.solve(matrix, right).float()
     found = solve(GRID, variance, symbols, evidence, iterations=400, tolerance=1e-6) / sender_scale()

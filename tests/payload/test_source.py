@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from photographs import photograph, to_tensor
 from torch import Tensor
 
+from imuge_cli.lattice.transform import dct_matrix
 from imuge_cli.payload.source import (
     COEFFICIENT_COUNTS,
     COEFFICIENTS,
@@ -18,9 +19,13 @@ from imuge_cli.payload.source import (
     bands,
     bands_of_picture,
     bands_transposed,
+    cell_diagonal,
+    cells_of_picture,
+    cells_transposed,
     frequencies,
     from_grid,
     model_variance,
+    normal,
     rgb_to_ycc,
     sender_scale,
     synthesise_source,
@@ -54,7 +59,7 @@ def test_the_model_falls_with_frequency_and_the_scale_is_its_root() -> None:
     torch.testing.assert_close(sender_scale() ** 8, variance, rtol=1e-4, atol=0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(128, 1024), st.integers(128, 1024))
 def test_the_grid_covers_the_picture_roughly(height: int, width: int) -> None:
     grid = SourceGrid.of(height, width)
@@ -104,6 +109,33 @@ def test_bands_transposed_is_the_adjoint() -> None:
     left = (bands(sent).double() * values).sum((1, 2, 3, 4, 5))
     right = (sent.double() * bands_transposed(values)).sum((1, 2, 3))
     torch.testing.assert_close(left, right, rtol=1e-4, atol=1.0)
+
+
+def test_bands_are_the_cosine_transform_of_cells() -> None:
+    picture = to_tensor(photograph("astronaut", 0, 128))[..., :128, :192]
+    cells = cells_of_picture(picture)
+    tiles = cells.unflatten(-1, (8, 4)).unflatten(-3, (8, 4))
+    d = dct_matrix(4).float()
+    transformed = torch.einsum("ka,...iajb,lb->...ikjl", d, tiles, d)
+    torch.testing.assert_close(transformed.flatten(-2).flatten(-3, -2), bands_of_picture(picture), rtol=1e-4, atol=0.01)
+
+
+def test_the_normal_operator_is_both_views_there_and_back() -> None:
+    sent = coefficients(seed=3)
+    generator = torch.Generator().manual_seed(4)
+    bands_weight, cells_weight = (torch.rand(2, 3, 2, 3, 32, 32, generator=generator) for _ in range(2))
+    by_bands = bands_transposed(bands_weight * bands(sent))
+    torch.testing.assert_close(normal(sent, bands_weight, None), by_bands, rtol=1e-3, atol=0.1)
+    by_cells = cells_transposed(cells_weight * cells_of_picture(synthesise_source(sent)))
+    torch.testing.assert_close(normal(sent, bands_weight, cells_weight), by_bands + by_cells, rtol=1e-3, atol=0.1)
+
+
+def test_the_diagonal_of_cells_is_the_operators() -> None:
+    weight = torch.rand(1, 3, 1, 1, 32, 32, generator=torch.Generator().manual_seed(5))
+    unit = torch.eye(COEFFICIENTS)[::97].view(-1, 1, 1, COEFFICIENTS)
+    operated = normal(unit, torch.zeros(1), weight.expand(len(unit), -1, -1, -1, -1, -1))
+    found = (operated * unit).sum((1, 2, 3))
+    torch.testing.assert_close(cell_diagonal(weight)[0, 0, 0, ::97], found, rtol=1e-4, atol=1e-5)
 
 
 def test_bands_belong_to_their_blocks() -> None:

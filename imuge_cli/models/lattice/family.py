@@ -82,15 +82,8 @@ class LatticeNetworks(nn.Module):
 
     def first_look(self, carrier: Carrier, reception: Reception) -> Tensor:
         """V without a draft: logits N x 1 x H x W."""
-        trust = torch.ones_like(reception.known)
-        # Tampered blocks would pass for noise; a second estimate leaves out what the first calls overwritten.
-        for _ in range(2):
-            noise = pilot_noise(carrier, reception, trust)
-            ratios = block_ratios(carrier, reception, noise)
-            vote = functional.avg_pool2d(ratios.sum(1, keepdim=True), 3, 1, 1, count_include_pad=False)
-            trust = torch.sigmoid(-2 * vote)
         suspect = reception.picture / 255
-        return self._look(suspect, suspect, block_evidence(ratios, reception.errors, reception.known, False))
+        return self._look(suspect, suspect, first_evidence(carrier, reception))
 
     def second_look(self, reception: Reception, solution: Draft) -> Tensor:
         """V with a draft: logits N x 1 x H x W."""
@@ -99,7 +92,7 @@ class LatticeNetworks(nn.Module):
 
     def solve(self, carrier: Carrier, reception: Reception, probability: Tensor, effort: Effort = THOROUGH) -> Draft:
         """The draft under a tamper probability N x 1 x H x W per pixel."""
-        return draft(carrier, reception, block_probability(probability, carrier), self.statistics(), effort)
+        return draft(carrier, reception, probability, self.statistics(), effort)
 
     def recover(self, reception: Reception, mask: Tensor, solution: Draft) -> Tensor:
         """R: the recovered picture, N x 3 x H x W in [0, 1], not clipped. mask: N x 1 x H x W."""
@@ -125,14 +118,20 @@ class LatticeNetworks(nn.Module):
         return result[..., :height, :width]
 
 
+def first_evidence(carrier: Carrier, reception: Reception) -> Tensor:
+    """V's evidence by block without a draft, N x 20 x rows x columns."""
+    trust = torch.ones_like(reception.known)
+    # Tampered blocks would pass for noise; a second estimate leaves out what the first calls overwritten.
+    for _ in range(2):
+        noise = pilot_noise(carrier, reception, trust)
+        ratios = block_ratios(carrier, reception, noise)
+        vote = functional.avg_pool2d(ratios.sum(1, keepdim=True), 3, 1, 1, count_include_pad=False)
+        trust = torch.sigmoid(-2 * vote)
+    return block_evidence(ratios, reception.errors, reception.known, False)
+
+
 def pad_to(picture: Tensor, multiple: int) -> Tensor:
     """Repeat the last row and column until height and width are multiples."""
     height, width = picture.shape[-2:]
     padding = (0, -width % multiple, 0, -height % multiple)
     return functional.pad(picture, padding, mode="replicate") if any(padding) else picture
-
-
-def block_probability(probability: Tensor, carrier: Carrier) -> Tensor:
-    """Per-pixel probability N x 1 x H x W to blocks N x 1 x rows x columns: the worst quarter of each block."""
-    whole = probability[..., : carrier.rows * BLOCK, : carrier.columns * BLOCK]
-    return functional.max_pool2d(functional.avg_pool2d(whole, BLOCK // 2), 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from imuge_cli.payload.source import (
     BAND,
     SOURCE_BLOCK,
     bands_of_picture,
+    cells_of_picture,
     from_grid,
     sender_scale,
     synthesise_source,
@@ -32,18 +33,28 @@ NOISE_FLOOR = 0.0012
 # for a pass before the last wraps fall into place.
 _STANDSTILL = 0.01
 _ADAPTING_PASSES = 6
+# What is probably tampered with would mislead: trust in pixels falls faster than probability, by this power.
+_CARE = 8
+# What the description leaves out is no white noise, and JPEG smears what was tampered with over the rest of its block:
+# the variance of cells counts so many times. Measured: at JPEG 50 .1 to .25 dB are won, elsewhere nothing is lost.
+_CELL_CAUTION = 4.0
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Bounds on the work: passes of unwrapping, and conjugate gradient steps in each."""
+    """Bounds on the work: passes of unwrapping, and conjugate gradient steps in each.
+
+    partial: whether the intact pixels of partly tampered blocks are evidence too. They are where the mask can be
+    trusted to the pixel.
+    """
 
     passes: int
     iterations: int
+    partial: bool
 
 
-THOROUGH = Effort(passes=12, iterations=40)
-QUICK = Effort(passes=5, iterations=30)
+THOROUGH = Effort(passes=12, iterations=40, partial=True)
+QUICK = Effort(passes=5, iterations=30, partial=False)
 
 
 @dataclass(frozen=True)
@@ -140,16 +151,20 @@ def _pilot_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tens
 
 
 def draft(
-    carrier: Carrier, reception: Reception, tampered: Tensor, statistics: Statistics, effort: Effort = THOROUGH
+    carrier: Carrier, reception: Reception, probability: Tensor, statistics: Statistics, effort: Effort = THOROUGH
 ) -> Draft:
     """Solve for the whole picture.
 
-    tampered: N x 1 x rows x columns, probability that a block was tampered with. Symbols and pixels of a block
-    count by how likely it is intact.
+    probability: N x 1 x H x W, that a pixel was tampered with. Symbols and pixels of a block count by how likely it
+    is intact.
     """
+    tampered = block_probability(probability, carrier)
     trust = (1 - tampered).clamp(0, 1) * reception.known
     noise = pilot_noise(carrier, reception, trust**2)
-    pixels = _pixel_evidence(carrier, reception, trust, noise, statistics)
+    weight = _block_weight(carrier, reception, trust)
+    pixels = _pixel_evidence(carrier, reception, weight, noise, statistics)
+    if effort.partial:
+        pixels = _with_cells(carrier, reception, probability, weight, noise, statistics, pixels)
     scale = sender_scale(noise.device)
     prior = (statistics.variance / scale**2).repeat(carrier.grid.rows * carrier.grid.columns)[None]
     return _Decoder(carrier, reception, trust, prior, pixels, effort).run(noise)
@@ -162,20 +177,29 @@ def draw(carrier: Carrier, solution: Tensor) -> Tensor:
     return from_grid(synthesise_source(coefficients), carrier.height, carrier.width)
 
 
-def _pixel_evidence(
-    carrier: Carrier, reception: Reception, trust: Tensor, noise: Tensor, statistics: Statistics
-) -> PixelEvidence:
-    grid = carrier.grid
+def block_probability(probability: Tensor, carrier: Carrier) -> Tensor:
+    """Per-pixel probability N x 1 x H x W to blocks N x 1 x rows x columns: the worst quarter of each block."""
+    whole = probability[..., : carrier.rows * BLOCK, : carrier.columns * BLOCK]
+    return functional.max_pool2d(functional.avg_pool2d(whole, BLOCK // 2), 2)
+
+
+def _block_weight(carrier: Carrier, reception: Reception, trust: Tensor) -> Tensor:
+    """How far the pixels of the grid's 8 x 8 blocks count, in [0, 1]: N x 1 x grid height / 8 x grid width / 8."""
     height, width = reception.picture.shape[-2:]
     blocks = functional.pad(trust, (0, -(-width // BLOCK) - carrier.columns, 0, -(-height // BLOCK) - carrier.rows))
-    shape = (grid.height // BLOCK, grid.width // BLOCK)
+    shape = (carrier.grid.height // BLOCK, carrier.grid.width // BLOCK)
     if blocks.shape[-2:] != shape:
         # The least trusted of the blocks that a resampled block may touch decides.
         blocks = -functional.max_pool2d(-blocks, 3, 1, 1)
         blocks = functional.interpolate(blocks, size=shape, mode="nearest")
-    # A block that is probably tampered with would mislead: trust falls faster than probability.
-    weight = blocks**8
-    grey = noise[:, :ROBUST_SLOTS].mean(1) * reception.step**2
+    return blocks**_CARE
+
+
+def _pixel_evidence(
+    carrier: Carrier, reception: Reception, weight: Tensor, noise: Tensor, statistics: Statistics
+) -> PixelEvidence:
+    grid = carrier.grid
+    grey = _grey_noise(reception, noise)
     variance = statistics.residue[None] + grey[:, None, None, None]
     n, per = weight.shape[0], SOURCE_BLOCK // BLOCK
     tiles = weight.view(n, 1, grid.rows, per, grid.columns, per).permute(0, 1, 2, 4, 3, 5)
@@ -183,6 +207,37 @@ def _pixel_evidence(
     side = per * BAND
     values = bands_of_picture(to_grid(reception.picture, grid))
     return PixelEvidence(values=values, precision=precision.reshape(n, 3, grid.rows, grid.columns, side, side))
+
+
+def _with_cells(
+    carrier: Carrier,
+    reception: Reception,
+    probability: Tensor,
+    weight: Tensor,
+    noise: Tensor,
+    statistics: Statistics,
+    pixels: PixelEvidence,
+) -> PixelEvidence:
+    """Evidence of 2 x 2 pixels where the block as a whole gives none."""
+    grid = carrier.grid
+    height, width = reception.picture.shape[-2:]
+    inside = functional.interpolate(reception.known, scale_factor=BLOCK, mode="nearest")
+    inside = functional.pad(inside, (0, width - inside.shape[-1], 0, height - inside.shape[-2]))
+    lost = torch.maximum(probability, 1 - inside)
+    if (height, width) != (grid.height, grid.width):
+        lost = functional.max_pool2d(to_grid(lost, grid), 3, 1, 1)
+    trust = (1 - functional.max_pool2d(lost, 2)).clamp(0, 1) ** _CARE
+    trust = (trust - functional.interpolate(weight, scale_factor=BAND, mode="nearest")).clamp_min(0)
+    side = SOURCE_BLOCK // 2
+    tiles = trust.view(len(trust), 1, grid.rows, side, grid.columns, side).permute(0, 1, 2, 4, 3, 5)
+    variance = statistics.residue.mean((1, 2))[None] + _grey_noise(reception, noise)[:, None]
+    precision = tiles / (_CELL_CAUTION * variance[:, :, None, None, None, None])
+    return replace(pixels, cells=cells_of_picture(to_grid(reception.picture, grid)), cell_precision=precision)
+
+
+def _grey_noise(reception: Reception, noise: Tensor) -> Tensor:
+    """Noise of a coefficient by the robust slots, N, grey levels squared."""
+    return noise[:, :ROBUST_SLOTS].mean(1) * reception.step**2
 
 
 class _Decoder:
