@@ -7,9 +7,10 @@ sent = engine.immunize(read_picture("photo.png")).picture
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +20,7 @@ from imuge_cli.errors import NotImmunizedError, UsageError
 from imuge_cli.image.picture import Picture
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
-from imuge_cli.mask.cleanup import clean
+from imuge_cli.mask.cleanup import clean, enlarged
 from imuge_cli.mask.regions import Region, regions
 from imuge_cli.mask.threshold import binarize
 from imuge_cli.metrics.fidelity import psnr, ssim
@@ -28,6 +29,9 @@ from imuge_cli.models.registry import open_model, pick_device
 
 _EXIT_CODES = {"intact": 0, "tampered": 1, "not-found": 3}
 _LARGEST_SIDE = 65535
+# V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
+# nothing: recovery goes so many pixels (of the working size) beyond V's own mask.
+_RECOVERY_MARGIN = 3
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,10 @@ class Synchronisation:
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """mask, probability: the suspect's height x width. tampered_share: of its pixels. regions: largest first."""
+    """mask, probability: the suspect's height x width. tampered_share: of its pixels. regions: largest first.
+
+    found: what the model keeps for `Imuge.recover`; None in results that were not made by `Imuge.verify`.
+    """
 
     verdict: str
     mask: Mask
@@ -81,6 +88,7 @@ class VerifyResult:
     weights_sha256: str | None
     device: str
     seconds: float
+    found: Verified | None = field(default=None, repr=False, compare=False)
 
     @property
     def exit_code(self) -> int:
@@ -90,8 +98,8 @@ class VerifyResult:
 
 @dataclass(frozen=True)
 class RecoverResult:
-    """picture: the suspect with the tampered pixels replaced. mask: what was replaced. restored_share: of the
-    suspect's pixels."""
+    """picture: the suspect with the tampered pixels replaced. mask: what was replaced, which goes a few pixels beyond
+    what verification found. restored_share: of the suspect's pixels."""
 
     picture: Picture
     mask: Mask
@@ -161,42 +169,6 @@ class Imuge:
 
     def verify(self, picture: Picture) -> VerifyResult:
         """What was done to a picture. Never raises for content: a picture without immunization is `not-found`."""
-        return self._verify(picture)[0]
-
-    def recover(self, picture: Picture, *, mask: Mask | None = None, restore_canvas: bool = False) -> RecoverResult:
-        """Put back what the original showed where the mask (V's own, if None) says tampered.
-
-        mask: the picture's height x width, True = tampered. restore_canvas: give a cropped picture its original frame
-        and size back. Raises NotImmunizedError, RecoveryError, UsageError for a mask of another size.
-        """
-        began = time.perf_counter()
-        shape = (picture.height, picture.width)
-        if mask is not None and mask.shape != shape:
-            raise UsageError(
-                f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the picture {shape[1]} x {shape[0]}"
-            )
-        result, verified = self._verify(picture)
-        if verified.frame is None:
-            raise NotImmunizedError(
-                "no immunization found (never immunized, another key, or damaged beyond recognition); "
-                "nothing can be recovered"
-            )
-        used = result.mask if mask is None else mask.astype(bool)
-        pixels = picture.pixels
-        if used.any() or (restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)):
-            recovered = self._model.recover(
-                picture.pixels, verified, used, own_mask=mask is None, restore_canvas=restore_canvas
-            )
-            pixels = _grey(recovered.pixels) if picture.grey else recovered.pixels
-        return RecoverResult(
-            picture=picture.with_pixels(pixels),
-            mask=used,
-            verification=result,
-            restored_share=float(used.mean()),
-            seconds=time.perf_counter() - began,
-        )
-
-    def _verify(self, picture: Picture) -> tuple[VerifyResult, Verified]:
         began = time.perf_counter()
         verified = self._model.verify(picture.as_uint8())
         mask = np.zeros((picture.height, picture.width), bool)
@@ -217,8 +189,54 @@ class Imuge:
             weights_sha256=self._model.weights_sha256,
             device=str(self._device),
             seconds=0.0,
+            found=verified,
         )
-        return replace(result, seconds=time.perf_counter() - began), verified
+        return replace(result, seconds=time.perf_counter() - began)
+
+    def recover(
+        self,
+        picture: Picture,
+        *,
+        mask: Mask | None = None,
+        restore_canvas: bool = False,
+        verification: VerifyResult | None = None,
+    ) -> RecoverResult:
+        """Put back what the original showed where the mask (V's own and a narrow rim around it, if None) says tampered.
+
+        mask: the picture's height x width, True = tampered. restore_canvas: give a cropped picture its original frame
+        and size back. verification: what `verify` said of this very picture, to save doing it again. Raises
+        NotImmunizedError, RecoveryError, UsageError for a mask or a verification of another size.
+        """
+        began = time.perf_counter()
+        shape = (picture.height, picture.width)
+        if mask is not None and mask.shape != shape:
+            raise UsageError(
+                f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the picture {shape[1]} x {shape[0]}"
+            )
+        result = verification or self.verify(picture)
+        verified = result.found
+        if verified is None or result.mask.shape != shape:
+            raise UsageError("the verification is not of this picture; pass what verify returned for it")
+        if verified.frame is None:
+            raise NotImmunizedError(
+                "no immunization found (never immunized, another key, or damaged beyond recognition); "
+                "nothing can be recovered"
+            )
+        margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
+        used = enlarged(result.mask, margin) if mask is None else mask.astype(bool)
+        pixels = picture.pixels
+        if used.any() or (restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)):
+            recovered = self._model.recover(
+                picture.pixels, verified, used, own_mask=mask is None, restore_canvas=restore_canvas
+            )
+            pixels = _grey(recovered.pixels) if picture.grey else recovered.pixels
+        return RecoverResult(
+            picture=picture.with_pixels(pixels),
+            mask=used,
+            verification=result,
+            restored_share=float(used.mean()),
+            seconds=time.perf_counter() - began,
+        )
 
 
 def _is_whole(frame: Frame, found: Synchronisation | None, shape: tuple[int, int]) -> bool:

@@ -102,13 +102,13 @@ def _recover(
     _require_size(given, suspect)
     result = engine.recover(suspect, mask=given, restore_canvas=restore_canvas)
     verification = result.verification
-    figures = figures_against(telling.reference, result.picture, result.mask)
+    used = given if given is not None else verification.mask
+    figures = figures_against(telling.reference, result.picture, used)
     warnings: tuple[str, ...] = ()
     if task.picture is not None:
         warnings = pictures.write(
             result.picture, task.picture, console=console, format=task.format, force=telling.force
         )
-    used = given if given is not None else verification.mask
     write_findings(task, suspect, verification.probability, used, console=console, force=telling.force)
     for warning in warnings:
         console.once(warning, label="warning")

@@ -100,10 +100,15 @@ class FakeEngine:
         return self._result("tampered" if mask.any() else "intact", mask)
 
     def recover(
-        self, picture: Picture, *, mask: NDArray[np.bool_] | None = None, restore_canvas: bool = False
+        self,
+        picture: Picture,
+        *,
+        mask: NDArray[np.bool_] | None = None,
+        restore_canvas: bool = False,
+        verification: VerifyResult | None = None,
     ) -> RecoverResult:
         self.calls.append(("recover", (mask, restore_canvas)))
-        found = self.verify(picture)
+        found = verification or self.verify(picture)
         if found.verdict == "not-found":
             raise NotImmunizedError("no immunization was found with this key")
         used = found.mask if mask is None else mask

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import stat
 import sys
 from pathlib import Path
@@ -109,11 +110,12 @@ def test_bench_hands_its_options_over(engines: list[FakeEngine], monkeypatch: py
     monkeypatch.setitem(sys.modules, "imuge_cli.benchmark", module)
     ran = run(
         "bench", "--data", "k", "--size", "256", "--size", "full", "--pictures", 3, "--attacks", "jpeg:70",
-        "--tampers", "clone", "--shares", "0.25", "--seed", 4, "--out", "o", "--device", "cpu",
+        "--tampers", "clone", "--shares", "0.25", "--seed", 4, "--out", "o", "--device", "cpu", "-j", 2,
     )  # fmt: skip
     assert ran.code == 0 and ran.out == "| table |\n"
     assert called["data"] == Path("k") and called["out"] == Path("o")
     assert called["sizes"] == ("256", "full") and called["pictures"] == 3 and called["seed"] == 4
+    assert called["jobs"] == 2
     assert (called["attacks"], called["tampers"], called["shares"]) == (("jpeg:70",), ("clone",), (0.25,))
     called["make_engine"]()
     assert engines[0].settings.device == "cpu" and engines[0].settings.key is None
@@ -129,7 +131,19 @@ def test_bench_leaves_the_sizes_to_the_suite(engines: list[FakeEngine], monkeypa
     ran = run("bench", "--data", "k", "--suite", "full", "--sheet", 4, "--update-readme", "R.md", "--force")
     assert ran.code == 0 and ran.out == ""
     assert (called["suite"], called["sizes"], called["sheet"], called["force"]) == ("full", None, 4, True)
-    assert called["update_readme"] == Path("R.md")
+    assert called["update_readme"] == Path("R.md") and called["jobs"] == 1
+
+
+def test_bench_makes_its_engines_in_other_processes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+    module = ModuleType("imuge_cli.benchmark")
+    module.run_bench = lambda **options: called.update(options)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "imuge_cli.benchmark", module)
+    assert run("bench", "--data", "k", "--strength", "strong", "--jobs", 2).code == 0
+    for name in ("make_engine", "make_stranger"):
+        there = pickle.loads(pickle.dumps(called[name]))
+        assert (there.func, there.args) == (called[name].func, called[name].args)
+        assert there.args[0].strength == "strong"
 
 
 def test_bench_speed_passes_the_engines_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +165,12 @@ def test_bench_speed_passes_the_engines_options_on(monkeypatch: pytest.MonkeyPat
     assert given == {"--model": "lattice", "--device": "auto", "--key-file": "my.key", "--weights": "w"}
     assert called["immunize_options"] == ("--strength", "strong") and called["megapixels"] == (24.0,)
     assert called["photograph"]().shape == (512, 512, 3)
+
+
+def test_bench_times_commands_alone() -> None:
+    ran = run("bench", "--suite", "speed", "--jobs", 2)
+    assert ran.code == 2 and "--jobs 2: the speed suite" in ran.err
+    assert run("bench", "--data", "k", "--jobs", 0).code == 2
 
 
 def test_bench_measures_with_a_whole_engine(engines: list[FakeEngine]) -> None:

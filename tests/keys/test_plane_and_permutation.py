@@ -14,7 +14,7 @@ SIZE = st.integers(1, 70)
 SHIFT = st.integers(0, 50)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SIZE, SIZE, st.integers(-90, 90), st.integers(-90, 90), SHIFT, SHIFT, st.sampled_from([1, 8, 28]))
 def test_a_window_holds_what_a_larger_plane_holds_there(
     rows: int, columns: int, top: int, left: int, down: int, right: int, depth: int
@@ -47,7 +47,7 @@ def test_bytes_are_uniform() -> None:
     assert 150 < ((counts - expected) ** 2 / expected).sum() < 360
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.binary(min_size=1, max_size=40), st.integers(0, 3000))
 def test_a_permutation_is_one_and_stays_the_same(key: bytes, length: int) -> None:
     order = keyed_permutation(key, length)

@@ -36,7 +36,7 @@ def test_the_tests_own_hkdf_gives_the_vector_of_rfc_5869() -> None:
     assert hkdf(salt, b"\x0b" * 22, information, 42).hex() == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(MATERIAL, PURPOSE, st.integers(1, 200))
 def test_subkeys_are_hkdf_sha_256(material: bytes, purpose: str, length: int) -> None:
     assert Secret(material).subkey(purpose, length) == hkdf(b"imuge/1", material, purpose.encode(), length)
@@ -46,7 +46,7 @@ def test_the_longest_subkey() -> None:
     assert len(Secret(bytes(32)).subkey("x", 8160)) == 8160
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(MATERIAL, MATERIAL, PURPOSE, PURPOSE)
 def test_subkeys_depend_on_secret_and_purpose_and_on_nothing_else(
     one: bytes, other: bytes, first: str, second: str
