@@ -8,7 +8,7 @@ sum over n pilots, divided by sqrt(n / 2), is standard normal in the first case,
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imuge_cli.keys import Secret
+from imuge_cli.lattice.equalizer import fit, undo
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.transform import BLOCK, analyse
@@ -48,17 +49,35 @@ class Fix:
 def synchronise_direct(plane: Tensor, secret: Secret, steps: tuple[float, ...]) -> Fix | None:
     """Try the suspect as it lies: its first pixel is the immunized picture's first pixel.
 
-    plane: luma, 1 x 1 x H x W, grey levels.
+    plane: luma, 1 x 1 x H x W, grey levels. Where that does not tell enough, blur and the like are undone first.
     """
+    layout = make_layout(secret, plane.shape[-2] // BLOCK, plane.shape[-1] // BLOCK)
+    plain = _direct(plane, layout, steps)
+    if plain is not None and plain.header is not None:
+        return plain
+    undone = _undone(plane, layout, steps)
+    # So many responses were tried that the pilots' agreement alone says less.
+    if undone is not None and undone.header is not None:
+        return undone
+    return None if plain is None or plain.z_score < DIRECT_THRESHOLD_ALONE else plain
+
+
+def _direct(plane: Tensor, layout: Layout, steps: tuple[float, ...]) -> Fix | None:
     coefficients = analyse(plane)[0].cpu().numpy()
-    layout = make_layout(secret, *coefficients.shape[1:])
     best = max(((pilot_score(coefficients, layout, step), step) for step in steps), default=(0.0, 0.0))
     if best[0] < DIRECT_THRESHOLD:
         return None
     header, code = read_header(coefficients, layout, best[1])
-    if header is None and best[0] < DIRECT_THRESHOLD_ALONE:
-        return None
     return Fix(0, 0, best[0], best[1], header, code)
+
+
+def _undone(plane: Tensor, layout: Layout, steps: tuple[float, ...]) -> Fix | None:
+    """The same after undoing what the pilots say was done to the frequencies; None where they say nothing."""
+    pilots = layout.order[:1]
+    dither = np.take_along_axis(layout.dither, pilots, 0)
+    order, phases = (torch.from_numpy(array).to(plane.device) for array in (pilots, dither))
+    response, step = fit(plane, order, phases, steps)
+    return None if response.is_plain else _direct(undo(plane, response), layout, (step,))
 
 
 def synchronise_search(plane: Tensor, secret: Secret, steps: tuple[float, ...], *, limit: int) -> Fix | None:
@@ -73,10 +92,14 @@ def synchronise_search(plane: Tensor, secret: Secret, steps: tuple[float, ...], 
     score, top, left, step = max(scored)
     if score < SEARCH_THRESHOLD:
         return None
-    coefficients = analyse(plane[..., -top % BLOCK :, -left % BLOCK :])[0].cpu().numpy()
-    local = make_layout(secret, *coefficients.shape[1:], top=-(-top // BLOCK), left=-(-left // BLOCK))
-    header, code = read_header(coefficients, local, step)
-    return None if header is None else Fix(top, left, score, step, header, code)
+    part = plane[..., -top % BLOCK :, -left % BLOCK :]
+    height, width = (side // BLOCK for side in part.shape[-2:])
+    local = make_layout(secret, height, width, top=-(-top // BLOCK), left=-(-left // BLOCK))
+    for read in (_direct, _undone):
+        fix = read(part, local, (step,))
+        if fix is not None and fix.header is not None:
+            return replace(fix, top=top, left=left)
+    return None
 
 
 def pilot_score(coefficients: NDArray[np.float32], layout: Layout, step: float) -> float:

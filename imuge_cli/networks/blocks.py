@@ -63,11 +63,15 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """N x inputs x H x W to N x outputs x H x W; zero before training."""
+        result: Tensor = self.leave(self.features(x))
+        return result
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last convolution is given, N x widths[0] x H x W."""
         levels = [self.enter(x)]
         for down in self.down:
             levels.append(down(levels[-1]))
-        y = self.middle(levels.pop())
+        y: Tensor = self.middle(levels.pop())
         for up in self.up:
             y = up(y, levels.pop())
-        result: Tensor = self.leave(y)
-        return result
+        return y

@@ -25,7 +25,6 @@ from imuge_cli.attacks.tampers import TAMPERS, apply_tamper, random_tamper
 from imuge_cli.image.working_size import carry_residual, luma, resize_plane, to_working
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
-from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.receiver import Reception, receive
 from imuge_cli.models.lattice.sender import immunize_working
@@ -70,8 +69,8 @@ class Recipe:
     seed: int
     batch: int
     mix: TrainingMix
-    untampered: float = 0.15
-    cropped: float = 0.12
+    untampered: float = 0.2
+    cropped: float = 0.15
     large: float = 0.15
     strength: str = "balanced"
     carriers: int = 4
@@ -227,14 +226,13 @@ def _receive(
     device = original.device
     suspect = torch.from_numpy(suspects).to(device).permute(0, 3, 1, 2).float()
     inside = torch.from_numpy(known).to(device)[:, None].float()
-    blocks = -functional.max_pool2d(-inside, BLOCK)
     return Batch(
         original=original,
         immunized=immunized,
         suspect=suspect,
         mask=torch.from_numpy(masks).to(device)[:, None].float(),
         known=inside,
-        reception=receive(carrier, suspect, code, blocks, STEPS[recipe.strength]),
+        reception=receive(carrier, suspect, code, inside, STEPS[recipe.strength]),
     )
 
 

@@ -1,14 +1,13 @@
-"""Prepared examples that are learned from several times: most of a step's time goes into drafts, not into learning.
+"""Rounds: examples prepared together, and shown in other windows and orientations each time.
 
-A round is a number of batches, prepared once with the networks as they are (drafts depend on V), and then shown in
-other windows and orientations. A round in work lies beside the state, so that a resumed run sees the same examples.
+Drafts depend on V, so a round's examples are as V was when it began. A round in work lies beside the state, so that
+a resumed run sees the same examples.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,78 +16,12 @@ import torch
 from torch import Tensor
 
 from imuge_cli.lattice.transform import BLOCK, SLOTS
-from imuge_cli.models.lattice.carrier import Carrier
-from imuge_cli.models.lattice.family import LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.receiver import QUICK
-from imuge_cli.networks.verifier import block_evidence
-from imuge_cli.training.batches import Batch
+from imuge_cli.training.examples import Examples, join
 
 ROUND_FILE = "round.pt"
 WINDOW = 160
 # Windows begin at multiples of this, so that blocks and V's levels stay whole.
 _ALIGNED = 16
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Prepared examples, N of each; pictures uint8, evidence float16, masks bool.
-
-    suspect, original: N x 3 x H x W. mask, known, told: N x 1 x H x W (told: what R is told was lost). first: V's
-    evidence without a draft, N x 20 x h x w. drafts, later: N x 2 x ..., the drafts and evidence of V's second and
-    third look; the last draft is R's too. noise, doubt: N, of the last draft.
-    """
-
-    suspect: Tensor
-    original: Tensor
-    mask: Tensor
-    known: Tensor
-    first: Tensor
-    drafts: Tensor
-    later: Tensor
-    told: Tensor
-    noise: Tensor
-    doubt: Tensor
-
-    def __len__(self) -> int:
-        return len(self.suspect)
-
-
-def join(parts: Iterable[Examples]) -> Examples:
-    """Several as one."""
-    listed = list(parts)
-    return Examples(**{f.name: torch.cat([getattr(part, f.name) for part in listed]) for f in fields(Examples)})
-
-
-@torch.no_grad()
-def prepare(networks: LatticeNetworks, carrier: Carrier, batch: Batch, told: Tensor) -> Examples:
-    """Every look's evidence for a batch, with the networks as they are. told: N x 1 x H x W, what R is told."""
-    networks.eval()
-    reception = batch.reception
-    probability = torch.sigmoid(networks.first_look(carrier, reception).float())
-    drafts, later = [], []
-    for _ in range(2):
-        solution = networks.solve(carrier, reception, probability, QUICK)
-        drafts.append(_to_bytes(solution.picture))
-        later.append(block_evidence(solution.ratios, reception.errors, reception.known, True).half())
-        if len(drafts) == 1:
-            probability = torch.sigmoid(networks.second_look(reception, solution).float())
-    networks.train()
-    return Examples(
-        suspect=_to_bytes(batch.suspect),
-        original=_to_bytes(batch.original),
-        mask=batch.mask > 0,
-        known=batch.known > 0,
-        first=first_evidence(carrier, reception).half(),
-        drafts=torch.stack(drafts, 1),
-        later=torch.stack(later, 1),
-        told=told > 0,
-        noise=solution.noise.mean(1),
-        doubt=solution.doubt,
-    )
-
-
-def _to_bytes(picture: Tensor) -> Tensor:
-    return picture.clamp(0, 255).round().byte()
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +17,13 @@ from torch import Tensor
 from imuge_cli.attacks.mix import TrainingMix
 from imuge_cli.checkpoints import load_weights, save_weights
 from imuge_cli.errors import UsageError
-from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
 from imuge_cli.models.registry import pick_device
-from imuge_cli.training.batches import Batch, Recipe, carrier_of, draw_originals, make_batch
+from imuge_cli.training.batches import Recipe, draw_originals
 from imuge_cli.training.data import VALIDATION, load_pictures
-from imuge_cli.training.objectives import (
-    recoverer_loss,
-    replayed_recoverer_loss,
-    replayed_verifier_loss,
-    told_mask,
-    verifier_loss,
-)
-from imuge_cli.training.replay import Round, join, prepare
+from imuge_cli.training.lessons import Lesson, Lessons
+from imuge_cli.training.objectives import recoverer_loss, verifier_loss
+from imuge_cli.training.plan import Plan
 from imuge_cli.training.state import Saved, State
 from imuge_cli.training.statistics import measure_statistics
 from imuge_cli.training.validation import Validation, validate
@@ -40,22 +32,6 @@ ENCODER_WIDTHS = (16, 32, 48, 64, 96, 128)
 _NETS = ("v", "r", "e")
 _WARM_UP = 100
 _SAVE_SECONDS = 120.0
-_ROUND_BATCHES = 40
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one run does. minutes or steps end it, whichever comes first. reuse: see `run_training`."""
-
-    nets: tuple[str, ...]
-    minutes: float | None
-    steps: int | None
-    rate: float
-    out: Path
-    recipe: Recipe
-    device: torch.device
-    validate_every: int
-    reuse: int = 1
 
 
 def run_training(
@@ -156,19 +132,13 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
         train = train.to(plan.device)
     began = saved = time.monotonic()
     losses: dict[str, list[float]] = {name: [] for name in plan.nets if name != "e"}
-    current: Round | None = None
-    with ThreadPoolExecutor() as pool, _Prefetch(plan, train, state, pool) as batches, _kept(plan, state, progress):
+    with Lessons(plan, train, state, progress) as lessons, _kept(plan, state, progress):
         while not (plan.steps is not None and state.step >= plan.steps):
             if plan.minutes is not None and time.monotonic() - began > plan.minutes * 60:
                 break
             for group in state.optimizer.param_groups:
                 group["lr"] = learning_rate(plan.rate, state.step, plan.steps)
-            if plan.reuse > 1:
-                current = _round(plan, state, current, batches, progress)
-                values = _replayed_step(plan, state, current)
-            else:
-                values = _step(plan, state, batches.next())
-            for name, value in values.items():
+            for name, value in _step(plan, state, lessons.next()).items():
                 losses[name].append(value)
             _learn(plan, state)
             if state.step % 25 == 0:
@@ -203,64 +173,28 @@ def _learn(plan: Plan, state: State) -> None:
     state.advance()
 
 
-def _step(plan: Plan, state: State, batch: _Prepared) -> dict[str, float]:
-    """Gradients of one batch, and its losses."""
+def _short_floats(device: torch.device) -> torch.autocast:
+    """bfloat16 where the device computes with it: CUDA, and CPUs of recent years (others are slower with it)."""
+    # Older releases of torch cannot tell what the CPU has.
+    able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    native = device.type == "cuda" or bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+
+
+def _step(plan: Plan, state: State, lesson: Lesson) -> dict[str, float]:
+    """Gradients of what is shown, and its losses."""
     networks = state.networks
     networks.train()
     state.optimizer.zero_grad(set_to_none=True)
     values = {}
-    # bfloat16 pays on CUDA; CPUs without native bfloat16 are slower with it.
-    with torch.autocast(plan.device.type, torch.bfloat16, enabled=plan.device.type == "cuda"):
-        if "v" in plan.nets:
-            loss = verifier_loss(networks, batch.carrier, batch.content)
-            loss.backward()  # type: ignore[no-untyped-call]
-            values["v"] = float(loss.detach())
-        if "r" in plan.nets:
-            rng = np.random.default_rng([plan.recipe.seed, state.step, 5])
-            mask = told_mask(batch.content, rng)
-            loss = recoverer_loss(networks, batch.carrier, batch.content, mask, rng)
-            loss.backward()  # type: ignore[no-untyped-call]
-            values["r"] = float(loss.detach())
-    return values
-
-
-def _round(
-    plan: Plan, state: State, current: Round | None, batches: _Prefetch, progress: Callable[[str], None]
-) -> Round:
-    """The round that the next step belongs to: the current one, one that was begun before, or a new one."""
-    begin = state.step - state.step % (_ROUND_BATCHES * plan.reuse)
-    if current is not None and current.begin == begin:
-        return current
-    if (saved := Round.load(plan.out, begin)) is not None:
-        return saved
-    began = time.monotonic()
-    parts = []
-    for number in range(_ROUND_BATCHES):
-        # Numbered like the steps of the round, so that no two rounds or runs draw the same.
-        batch = batches.make(begin + number)
-        rng = np.random.default_rng([plan.recipe.seed, begin + number, 5])
-        parts.append(prepare(state.networks, batch.carrier, batch.content, told_mask(batch.content, rng, borrow=False)))
-    made = Round(begin, join(parts))
-    made.save(plan.out)
-    progress(f"step {state.step}: {len(made.examples)} examples prepared in {time.monotonic() - began:.0f} s")
-    return made
-
-
-def _replayed_step(plan: Plan, state: State, current: Round) -> dict[str, float]:
-    """Gradients of examples shown again, and their losses."""
-    networks = state.networks
-    networks.train()
-    state.optimizer.zero_grad(set_to_none=True)
-    shown = current.draw(state.step, plan.recipe.batch, plan.recipe.seed, plan.device)
-    values = {}
-    with torch.autocast(plan.device.type, torch.bfloat16, enabled=plan.device.type == "cuda"):
+    with _short_floats(plan.device):
         if "v" in plan.nets:
             rng = np.random.default_rng([plan.recipe.seed, state.step, 8])
-            loss = replayed_verifier_loss(networks, shown, rng)
+            loss = verifier_loss(networks, lesson.examples, rng)
             loss.backward()  # type: ignore[no-untyped-call]
             values["v"] = float(loss.detach())
         if "r" in plan.nets:
-            loss = replayed_recoverer_loss(networks, shown)
+            loss = recoverer_loss(networks, lesson.examples, lesson.drafted)
             loss.backward()  # type: ignore[no-untyped-call]
             values["r"] = float(loss.detach())
     return values
@@ -284,49 +218,3 @@ def _finish(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str]
     (plan.out / "validation.json").write_text(json.dumps({"step": state.step, **figures}, indent=1) + "\n")
     progress(f"weights: {path}")
     return path
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    carrier: Carrier
-    content: Batch
-
-
-class _Prefetch:
-    """Makes the next batches in a thread while the current one is learned from.
-
-    On CUDA only; a CPU has no time to spare.
-    """
-
-    def __init__(self, plan: Plan, pictures: Tensor, state: State, pool: ThreadPoolExecutor) -> None:
-        self._plan, self._pictures, self._pool = plan, pictures, pool
-        self._step, self._encoder = state.step, state.networks.encoder
-        # An encoder that learns must make each batch itself, after the step before.
-        self._ahead = 3 if plan.device.type == "cuda" and self._encoder is None else 0
-        self._maker = ThreadPoolExecutor(1)
-        self._waiting: list[Future[_Prepared]] = []
-
-    def __enter__(self) -> _Prefetch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._maker.shutdown(wait=True, cancel_futures=True)
-
-    def next(self) -> _Prepared:
-        """The next batch."""
-        if not self._ahead:
-            self._step += 1
-            return self.make(self._step - 1)
-        while len(self._waiting) < self._ahead:
-            self._waiting.append(self._maker.submit(self.make, self._step))
-            self._step += 1
-        return self._waiting.pop(0).result()
-
-    def make(self, step: int) -> _Prepared:
-        """Batch number `step`, made now."""
-        plan = self._plan
-        with torch.no_grad():
-            carrier = carrier_of(plan.recipe, step, plan.device)
-            return _Prepared(
-                carrier, make_batch(self._pictures, plan.recipe, step, plan.device, self._pool, self._encoder)
-            )

@@ -45,10 +45,10 @@ class Case:
     code: Tensor
     statistics: Statistics
 
-    def receive(self, picture: Tensor, known: Tensor | None = None) -> Reception:
-        if known is None:
-            known = torch.ones(len(picture), 1, self.carrier.rows, self.carrier.columns)
-        return receive(self.carrier, picture, self.code, known, STEP)
+    def receive(self, picture: Tensor, inside: Tensor | None = None) -> Reception:
+        if inside is None:
+            inside = torch.ones(len(picture), 1, *picture.shape[-2:])
+        return receive(self.carrier, picture, self.code, inside, STEP)
 
     def draft(self, reception: Reception, tampered: Tensor) -> Draft:
         """tampered: by block."""
@@ -184,9 +184,11 @@ def test_ratios_tell_tampered_blocks_from_intact_ones(case: Case, square: Tensor
 
 
 def test_what_lies_outside_the_frame_has_no_ratios(case: Case) -> None:
-    known = torch.ones(2, 1, 32, 32)
-    known[..., :7] = 0
-    reception = case.receive(case.immunized, known)
+    inside = torch.ones(2, 1, 256, 256)
+    inside[..., :51] = 0
+    reception = case.receive(case.immunized, inside)
+    assert not reception.known[..., :7].any()
+    assert reception.known[..., 7:].all()
     solution = case.draft(reception, torch.zeros(2, 1, 32, 32))
     assert float(solution.ratios[..., :7].abs().max()) == 0
     lost = torch.zeros(2, 1, 256, 256)
@@ -205,7 +207,7 @@ def test_other_sizes(case: Case, height: int, width: int) -> None:
     carrier = make_carrier(SECRET, height, width, CPU)
     original = to_tensor(photograph("coffee", 100, 100, height, width))
     sent = immunize_working(carrier, original, case.code[:1], STEP).round()
-    reception = receive(carrier, sent, case.code[:1], torch.ones(1, 1, carrier.rows, carrier.columns), STEP)
+    reception = receive(carrier, sent, case.code[:1], torch.ones(1, 1, height, width), STEP)
     mask = torch.zeros(1, 1, height, width)
     mask[..., 40:72, 48:80] = 1
     solution = draft(carrier, reception, mask, case.statistics, QUICK)

@@ -84,6 +84,21 @@ def test_the_verifier_sees_all_of_its_inputs(changed: int) -> None:
     assert float((verifier(*parts) - before).abs().max()) > 1e-4
 
 
+def test_edges_are_drawn_by_the_pixel() -> None:
+    # Without the layers at half the resolution, four by four pixels can but share what is said of them.
+    verifier = Verifier(SMALL_V)
+    stir(verifier)
+    coarse = verifier.net.leave
+    assert isinstance(coarse, nn.Conv2d)
+    coarse.weight.zero_()
+    suspect, draft, evidence = verifier_input()
+    before = verifier(suspect, draft, evidence)
+    suspect[..., 32, 24] = 1 - suspect[..., 32, 24]
+    change = (verifier(suspect, draft, evidence) - before).abs()[0, 0]
+    assert float(change[32, 24]) > 0
+    assert len(change[30:36, 22:28].unique()) > 16
+
+
 def test_an_untrained_recoverer_returns_the_draft() -> None:
     suspect, mask, draft, noise, doubt = recoverer_input()
     torch.testing.assert_close(Recoverer(SMALL_R)(suspect, mask, draft, noise, doubt), draft)

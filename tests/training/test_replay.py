@@ -18,10 +18,11 @@ from imuge_cli.errors import UsageError
 from imuge_cli.lattice.transform import SLOTS
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.networks.verifier import BLOCK_PLANES
-from imuge_cli.training import run, run_training
+from imuge_cli.training import lessons, run, run_training
 from imuge_cli.training.batches import Recipe, carrier_of, make_batch
-from imuge_cli.training.objectives import replayed_recoverer_loss, replayed_verifier_loss, told_mask
-from imuge_cli.training.replay import WINDOW, Examples, Round, join, prepare
+from imuge_cli.training.examples import Examples, join, prepare
+from imuge_cli.training.objectives import recoverer_loss, told_mask, verifier_loss
+from imuge_cli.training.replay import WINDOW, Round
 from imuge_cli.training.validation import Case, Validation
 
 CPU = torch.device("cpu")
@@ -52,6 +53,7 @@ def marked(count: int) -> Examples:
         drafts=pair,
         later=torch.stack([evidence, evidence], 1),
         told=mask,
+        draft=picture,
         noise=torch.arange(float(count)),
         doubt=torch.ones(count),
     )
@@ -87,11 +89,17 @@ def test_every_example_comes_once_before_any_comes_again() -> None:
     assert seen == again != other
 
 
-def test_most_windows_show_the_mask() -> None:
-    lesson = Round(0, marked(1))
-    shares = [float(lesson.draw(step, 1, seed=5, device=CPU).mask.float().mean()) for step in range(40)]
-    assert sum(share > 0 for share in shares) > 28
-    assert sum(share == 0 for share in shares) > 0
+@pytest.mark.parametrize("place", [(slice(30, 50), slice(180, 220)), (slice(250, 256), slice(3, 9))])
+def test_most_windows_show_what_was_lost(place: tuple[slice, slice]) -> None:
+    examples = marked(1)
+    for mask in (examples.mask, examples.told):
+        mask[:] = False
+        mask[(..., *place)] = True
+    lesson = Round(0, examples)
+    shown = [lesson.draw(step, 1, seed=5, device=CPU).told for step in range(60)]
+    assert all(told.shape == (1, 1, WINDOW, WINDOW) for told in shown)
+    # Three in four, and some of the others by chance.
+    assert 36 < sum(bool(told.any()) for told in shown) < 60
 
 
 def test_a_round_is_kept_and_another_or_a_broken_one_is_not_taken_for_it(tmp_path: Path) -> None:
@@ -115,11 +123,11 @@ def test_a_batch_is_prepared_whole(pictures: Tensor) -> None:
     carrier = carrier_of(recipe, 0, CPU)
     with ThreadPoolExecutor(2) as pool:
         batch = make_batch(pictures, recipe, 0, CPU, pool)
-    told = told_mask(batch, np.random.default_rng(0), borrow=False)
-    examples = join([prepare(networks, carrier, batch, told)] * 2)
+    told = told_mask(batch, np.random.default_rng(0))
+    examples = join([prepare(networks, carrier, batch, told, recover=True)[0]] * 2)
     assert len(examples) == 4
     assert examples.drafts.shape == (4, 2, 3, SIDE, SIDE)
-    torch.testing.assert_close(examples.suspect[:2].float(), batch.suspect)
+    torch.testing.assert_close(examples.suspect[:2].float(), batch.reception.picture.round())
     torch.testing.assert_close(examples.mask[2:].float(), batch.mask)
     # Ratios of pilots and header chips alone, then of all symbols; the last plane says that a draft is given.
     assert (examples.first[:, :14] != 0).float().mean() < 0.2 < (examples.later[:, :, :14] != 0).float().mean()
@@ -127,20 +135,20 @@ def test_a_batch_is_prepared_whole(pictures: Tensor) -> None:
     assert examples.later[:, :, -1].all()
     shown = Round(0, examples).draw(0, 2, seed=1, device=CPU)
     for loss in (
-        replayed_verifier_loss(networks, shown, np.random.default_rng(0)),
-        replayed_recoverer_loss(networks, shown),
+        verifier_loss(networks, shown, np.random.default_rng(0)),
+        recoverer_loss(networks, shown),
     ):
         assert torch.isfinite(loss)
         loss.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None for p in [*networks.verifier.parameters(), *networks.recoverer.parameters()])
 
 
-def test_untampered_pictures_borrow_no_mask_for_replay(pictures: Tensor) -> None:
+def test_nothing_of_an_untampered_picture_is_told_to_be_lost(pictures: Tensor) -> None:
     recipe = Recipe(seed=1, batch=2, mix=TrainingMix(), untampered=1.0, cropped=0.0)
     with ThreadPoolExecutor(2) as pool:
         batch = make_batch(pictures, recipe, 0, CPU, pool)
     assert not batch.mask.any()
-    assert not told_mask(batch, np.random.default_rng(0), borrow=False).any()
+    assert not told_mask(batch, np.random.default_rng(0)).any()
 
 
 def test_large_pictures_arrive_at_the_working_size_with_the_lattice_intact(pictures: Tensor) -> None:
@@ -159,7 +167,7 @@ def test_an_interrupted_run_with_reuse_ends_where_an_uninterrupted_one_does(
 ) -> None:
     result = Validation((Case("splice none", 20.0, 21.0, 0.5, 0.6),))
     monkeypatch.setattr(run, "_validation", lambda *_: result)
-    monkeypatch.setattr(run, "_ROUND_BATCHES", 1)
+    monkeypatch.setattr(lessons, "_ROUND_BATCHES", 1)
 
     def train(out: Path, steps: int, **changes: Any) -> dict[str, Tensor]:
         path = run_training(

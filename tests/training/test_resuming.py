@@ -15,7 +15,7 @@ from torch import Tensor
 
 from imuge_cli.checkpoints import load_weights
 from imuge_cli.errors import InputError, UsageError
-from imuge_cli.training import run
+from imuge_cli.training import lessons, run
 from imuge_cli.training.state import State, uninterrupted
 
 
@@ -59,7 +59,7 @@ def whole(shard: Path, small_weights: Path, tmp_path_factory: pytest.TempPathFac
 
 # Where a run stops, and how many steps are done by then. Ctrl-C in the midst of a step waits for its end.
 STOPS = {
-    "batch": (run, "make_batch", 2, stop, Stopped, 2),
+    "batch": (lessons, "make_batch", 2, stop, Stopped, 2),
     "gradients": (run, "recoverer_loss", 1, interrupt, KeyboardInterrupt, 1),
     "step": (torch.optim.AdamW, "step", 1, interrupt, KeyboardInterrupt, 2),
     "average": (State, "update_average", 2, interrupt, KeyboardInterrupt, 3),
@@ -107,8 +107,8 @@ def test_the_state_is_saved_every_few_minutes(
 ) -> None:
     seen: list[int] = []
     monkeypatch.setattr(run, "_SAVE_SECONDS", -1.0)
-    look = at_call(1, lambda: seen.append(state_of(tmp_path)["step"]), run.make_batch)
-    monkeypatch.setattr(run, "make_batch", look)
+    look = at_call(1, lambda: seen.append(state_of(tmp_path)["step"]), lessons.make_batch)
+    monkeypatch.setattr(lessons, "make_batch", look)
     train(shard, small_weights, tmp_path, steps=2, nets=("v",))
     assert seen == [1]
 
@@ -121,7 +121,7 @@ def test_a_run_that_did_nothing_leaves_an_older_state_alone(
     before = (tmp_path / "state.pt").read_bytes()
     for resume in (False, True):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(run, "make_batch", at_call(0, interrupt, run.make_batch))
+            patch.setattr(lessons, "make_batch", at_call(0, interrupt, lessons.make_batch))
             train(shard, None if resume else small_weights, tmp_path, resume=resume, nets=("v",))
         assert (tmp_path / "state.pt").read_bytes() == before
 

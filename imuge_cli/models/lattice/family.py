@@ -40,14 +40,16 @@ class LatticeNetworks(nn.Module):
         verifier_widths: tuple[int, ...] = (64, 96, 128),
         recoverer_widths: tuple[int, ...] = (48, 64, 96, 160),
         encoder_widths: tuple[int, ...] | None = None,
+        edge_width: int = 32,
     ) -> None:
         super().__init__()
         self.config = {
             "verifier_widths": list(verifier_widths),
+            "edge_width": edge_width,
             "recoverer_widths": list(recoverer_widths),
             "encoder_widths": None if encoder_widths is None else list(encoder_widths),
         }
-        self.verifier = Verifier(verifier_widths)
+        self.verifier = Verifier(verifier_widths, edge_width)
         self.recoverer = Recoverer(recoverer_widths)
         self.encoder = None if encoder_widths is None else Encoder(COEFFICIENTS, encoder_widths)
         self.register_buffer("log_variance", torch.log(model_variance()))
@@ -62,6 +64,7 @@ class LatticeNetworks(nn.Module):
                 tuple(config["verifier_widths"]),  # type: ignore[arg-type]
                 tuple(config["recoverer_widths"]),  # type: ignore[arg-type]
                 None if encoder is None else tuple(encoder),  # type: ignore[arg-type]
+                int(config["edge_width"]),  # type: ignore[call-overload]
             )
             networks.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
         except (KeyError, TypeError, RuntimeError) as error:

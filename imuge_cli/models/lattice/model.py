@@ -15,7 +15,7 @@ from imuge_cli.image.working_size import LIMIT, carry_residual, resize_plane, to
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
 from imuge_cli.lattice.synchronise import Fix, synchronise_direct, synchronise_search
-from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
 from imuge_cli.models.lattice.receiver import QUICK, Reception, receive
@@ -155,9 +155,8 @@ class LatticeModel:
         )
         canvas[..., rows, columns] = _to_tensor(to_working(pixels, (frame.height, frame.width)), self._device)
         known[..., rows, columns] = 1
-        blocks = -torch.nn.functional.max_pool2d(-known, BLOCK)
         code = torch.from_numpy(fix.code)[None].to(self._device)
-        return receive(carrier, canvas.clamp(0, 255), code, blocks, fix.step)
+        return receive(carrier, canvas.clamp(0, 255), code, known, fix.step)
 
     @torch.no_grad()
     def recover(

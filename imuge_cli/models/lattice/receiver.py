@@ -13,6 +13,7 @@ from imuge_cli.lattice.modulation import wrap
 from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import GAINS, Carrier
+from imuge_cli.models.lattice.equalized import equalized
 from imuge_cli.payload.activity import adapted_variance
 from imuge_cli.payload.solver import PixelEvidence, SymbolEvidence, operator_diagonal, solve
 from imuge_cli.payload.source import (
@@ -75,8 +76,9 @@ class Reception:
 
     errors: N x 2 x rows x columns: of pilot and header chip, cells. data: N x 12 x rows x columns: of the data
     symbols, cells. known: N x 1 x rows x columns, 1 where the block lies inside the suspect's frame.
-    picture: N x 3 x H x W, grey levels. step: grey levels. halves: N x 14, half the width of the interval that JPEG
-    rounded a slot's phases to, cells (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared.
+    picture: N x 3 x H x W, grey levels: what the phases were taken from, the suspect with its response undone.
+    step: grey levels. halves: N x 14, half the width of the interval that JPEG rounded a slot's phases to, cells
+    (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared.
     """
 
     errors: Tensor
@@ -104,8 +106,13 @@ class Draft:
     coefficients: Tensor
 
 
-def receive(carrier: Carrier, picture: Tensor, code: Tensor, known: Tensor, step: float) -> Reception:
-    """Phases of working pictures N x 3 x H x W (grey levels) whose header's code bits (N x 264) are known."""
+def receive(carrier: Carrier, picture: Tensor, code: Tensor, inside: Tensor, step: float) -> Reception:
+    """Phases of working pictures N x 3 x H x W (grey levels) whose header's code bits (N x 264) are known.
+
+    inside: N x 1 x H x W, 1 in the suspect's frame, a rectangle. What an attack did to the frequencies is undone.
+    """
+    picture = equalized(carrier, picture, code, inside, step)
+    known = -functional.max_pool2d(-inside, BLOCK)
     coefficients = analyse(luma(picture))
     phases = carrier.by_order(wrap(coefficients / step - carrier.dither))
     rounded, spread = rounding_steps(coefficients)

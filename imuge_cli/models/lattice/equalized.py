@@ -1,0 +1,53 @@
+"""Suspects as they were before they were blurred, resampled, sharpened or brightened, as far as that can be told."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from imuge_cli.lattice.equalizer import fit, undo
+from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.models.lattice.carrier import Carrier
+
+# Blocks on a side; a narrower frame says too little.
+_FEWEST = 4
+
+
+def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, step: float) -> Tensor:
+    """Each picture with its response undone; what lies outside the suspect's frame stays.
+
+    pictures: N x 3 x H x W on the carrier's canvas, grey levels; whole grey levels become fractions where something
+    was undone. code: N x 264 bits of the header. inside: N x 1 x H x W, 1 in the suspect's frame, a rectangle.
+    """
+    slots = carrier.order[0, :2]
+    dither = carrier.by_order(carrier.dither)[0, :2]
+    chips = carrier.chip_phases(code)[:, 0]
+    results = []
+    for number, picture in enumerate(pictures):
+        phases = torch.stack([dither[0], dither[1] + chips[number]])
+        results.append(_one(picture[None], inside[number, 0] > 0, slots, phases, step))
+    return torch.cat(results)
+
+
+def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float) -> Tensor:
+    rows, columns = _span(inside.any(1)), _span(inside.any(0))
+    frame = picture[..., rows, columns]
+    top, left = -(-rows.start // BLOCK), -(-columns.start // BLOCK)
+    bottom = min(rows.stop // BLOCK, slots.shape[-2])
+    right = min(columns.stop // BLOCK, slots.shape[-1])
+    if min(bottom - top, right - left) < _FEWEST:
+        return picture
+    whole = (..., slice(top, bottom), slice(left, right))
+    plane = luma(picture[..., top * BLOCK : bottom * BLOCK, left * BLOCK : right * BLOCK])
+    response, _ = fit(plane, slots[whole], phases[whole], (step,))
+    if response.is_plain:
+        return picture
+    result = picture.clone()
+    result[..., rows, columns] = undo(frame, response).clamp(0, 255)
+    return result
+
+
+def _span(used: Tensor) -> slice:
+    """From the first place that is used to the last."""
+    places = used.nonzero()[:, 0]
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)

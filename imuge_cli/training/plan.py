@@ -1,0 +1,28 @@
+"""What one training run does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from imuge_cli.training.batches import Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """nets: in the order v, r, e. minutes or steps end the run, whichever comes first. rate: of learning, at its peak.
+
+    reuse: how often an example is learned from; above 1, examples are prepared in rounds, see `lessons`.
+    """
+
+    nets: tuple[str, ...]
+    minutes: float | None
+    steps: int | None
+    rate: float
+    out: Path
+    recipe: Recipe
+    device: torch.device
+    validate_every: int
+    reuse: int = 1
