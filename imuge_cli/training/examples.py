@@ -62,7 +62,8 @@ def prepare(
     last one, which costs nothing.
     """
     reception = batch.reception
-    probability = torch.sigmoid(networks.first_look(carrier, reception).float())
+    first = first_evidence(carrier, reception)
+    probability = torch.sigmoid(networks.first_look(reception, first).float())
     drafts, later = [], []
     for _ in range(2):
         solution = networks.solve(carrier, reception, probability, QUICK)
@@ -77,7 +78,7 @@ def prepare(
         original=_to_bytes(batch.original),
         mask=batch.mask > 0,
         known=batch.known > 0,
-        first=first_evidence(carrier, reception).half(),
+        first=first.half(),
         drafts=torch.stack(drafts, 1),
         later=torch.stack(later, 1),
         told=told > 0,

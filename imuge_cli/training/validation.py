@@ -9,7 +9,7 @@ from torch import Tensor
 
 from imuge_cli.attacks.chain import parse
 from imuge_cli.attacks.mix import TrainingMix
-from imuge_cli.models.lattice.family import LatticeNetworks
+from imuge_cli.models.lattice.family import LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.receiver import QUICK
 from imuge_cli.training.batches import Recipe, carrier_of, fixed_batch
 from imuge_cli.training.objectives import draft_quality, local_psnr
@@ -58,7 +58,7 @@ def validate(networks: LatticeNetworks, originals: Tensor) -> Validation:
     cases = []
     for tamper, attack in CASES:
         batch = fixed_batch(originals, tamper, 0.1, parse(attack), seed=7, encoder=networks.encoder)
-        first = torch.sigmoid(networks.first_look(carrier, batch.reception))
+        first = torch.sigmoid(networks.first_look(batch.reception, first_evidence(carrier, batch.reception)))
         solution = networks.solve(carrier, batch.reception, first, QUICK)
         second = torch.sigmoid(networks.second_look(batch.reception, solution))
         truth = networks.solve(carrier, batch.reception, batch.mask, QUICK)

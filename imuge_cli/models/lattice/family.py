@@ -83,10 +83,10 @@ class LatticeNetworks(nn.Module):
         """The receiver's statistics."""
         return Statistics(variance=torch.exp(self.log_variance), residue=torch.exp(self.log_residue))
 
-    def first_look(self, carrier: Carrier, reception: Reception) -> Tensor:
-        """V without a draft: logits N x 1 x H x W."""
+    def first_look(self, reception: Reception, evidence: Tensor) -> Tensor:
+        """V without a draft, from `first_evidence`: logits N x 1 x H x W."""
         suspect = reception.picture / 255
-        return self._look(suspect, suspect, first_evidence(carrier, reception))
+        return self._look(suspect, suspect, evidence)
 
     def second_look(self, reception: Reception, solution: Draft) -> Tensor:
         """V with a draft: logits N x 1 x H x W."""

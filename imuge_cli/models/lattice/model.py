@@ -17,7 +17,7 @@ from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
 from imuge_cli.lattice.synchronise import Fix, synchronise_direct, synchronise_search
 from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
-from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
+from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.receiver import QUICK, Reception, receive
 from imuge_cli.models.lattice.sender import immunize_working
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
@@ -88,7 +88,7 @@ class LatticeModel:
         carrier, frame = self._frame(fix, size, (height, width))
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
-        first = torch.sigmoid(networks.first_look(carrier, reception))
+        first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
         # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
         second = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, first, QUICK)))
         third = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, second, QUICK)))
