@@ -51,6 +51,7 @@ HOMES: dict[str, set[str]] = {
     "PIL": {"image", "attacks"},
     "skimage": {"metrics", "cli", "attacks"},
     "safetensors": {"checkpoints", "training"},
+    "matplotlib": {"benchmark"},
     "torch": {
         "networks",
         "attacks",

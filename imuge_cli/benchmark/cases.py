@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imuge_cli.attacks.benign import Attacked, apply, parse
-from imuge_cli.attacks.tampers import NEEDS_DONOR, random_tamper
+from imuge_cli.attacks.tampers import NEEDS_DONOR, inpainted, random_tamper
 from imuge_cli.benchmark.engine import Engine, Image8, Mask, Verified
 from imuge_cli.benchmark.gallery import Donor, Subject, random_for
 from imuge_cli.benchmark.rows import CaseRow, ForeignRow, UntamperedRow
@@ -160,6 +160,7 @@ def _row(
         local_psnr=inside,
         exact=inside == math.inf,
         oracle_local_psnr=before,  # until there is a recovery to compare
+        inpainted_local_psnr=_inside(reference, inpainted(attacked.image, truth), truth),
         psnr=psnr(reference, answer.picture),
         canvas_psnr=None,
         seconds=answer.seconds,

@@ -32,9 +32,9 @@ class CaseRow:
     "plain" or "" for tampers without one. outcome: "recovered", "refused" (RecoveryError) or "not-found";
     the last two leave the recipient the suspect itself, and are measured so. found: synchronised at all.
     offset_exact: and at the right offset. identified: with the right image id. local_psnr: inside the truly
-    tampered pixels; inf where every one is right (then `exact`). suspect_local_psnr: the same before
-    recovery. oracle_local_psnr: recovered with the true mask. canvas_psnr: where the crop took pixels away.
-    seconds: of the blind `recover`.
+    tampered pixels; inf where every one is right (then `exact`). suspect_local_psnr: the same before recovery.
+    oracle_local_psnr: recovered with the true mask. inpainted_local_psnr: filled in by Telea's method under the true
+    mask, without anything immunized. canvas_psnr: where the crop took pixels away. seconds: of the blind `recover`.
     """
 
     size: str
@@ -60,6 +60,7 @@ class CaseRow:
     local_psnr: float | None
     exact: bool
     oracle_local_psnr: float | None
+    inpainted_local_psnr: float | None
     psnr: float
     canvas_psnr: float | None
     seconds: float

@@ -14,6 +14,7 @@ from imuge_cli.benchmark.engine import Engine
 from imuge_cli.benchmark.gallery import find_pictures
 from imuge_cli.benchmark.machine import this_machine
 from imuge_cli.benchmark.parallel import crew
+from imuge_cli.benchmark.plots import links, write_plots
 from imuge_cli.benchmark.readme import names_in, update_markdown
 from imuge_cli.benchmark.rows import CaseRow, EmbeddingRow, EngineFacts, ForeignRow, Results, UntamperedRow
 from imuge_cli.benchmark.sheet import Strip, legend, write_sheet
@@ -168,7 +169,9 @@ class _Bench:
                 name = f"sheet-{size}.png"
                 write_sheet(strips, self._out / name)
                 text += f"\n## Contact sheet, {size}\n\n{legend(strips, name)}"
-        if any(sheets.values()):
+        plots = write_plots(self.results(), self._out) if self._complete else ()
+        text += links(plots)
+        if plots or any(sheets.values()):
             write_bytes(self._out / MARKDOWN, text.encode("utf-8"), force=True)
         self._saved = time.monotonic()
         return text

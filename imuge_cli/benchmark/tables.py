@@ -38,7 +38,8 @@ _PAPER = (
 _RECOVERY_NOTE = (
     "L-PSNR: inside the truly tampered pixels, against the pristine original; a bit-exact recovery counts as "
     f"{CEILING_DB:g} dB. Failures: L-PSNR below {FAILURE_DB:g} dB, no synchronisation, or recovery refused; "
-    "such a picture is measured as it stands. Oracle: recovered with the true mask."
+    "such a picture is measured as it stands. Oracle: recovered with the true mask. Inpainting: Telea's method "
+    "under the true mask, what a picture that carries nothing can be given."
 )
 
 
@@ -171,12 +172,17 @@ def _recovery(size: str, share: float, cases: list[CaseRow]) -> Table:
         rows.append(
             (attack, str(figures.cases), mean(figures.local_psnr, 2), tenth(figures.local_psnr, 2), *reach)
             + (number(paper_figure(PAPER_LOCAL_PSNR, size, attack), 2), mean(figures.oracle_local_psnr, 2))
-            + (mean(figures.suspect_local_psnr, 2), percent(figures.exact), mean(figures.psnr, 2))
+            + (
+                mean(figures.inpainted_local_psnr, 2),
+                mean(figures.suspect_local_psnr, 2),
+                percent(figures.exact),
+                mean(figures.psnr, 2),
+            )
             + (number(paper_figure(PAPER_PSNR, size, attack), 2), str(figures.failures))
         )
     columns = (
         "attack", "cases", "L-PSNR", "10th percentile", "to reach", "verdict", "paper", "oracle mask",
-        "before recovery", "bit-exact", "PSNR", "paper", "failures",
+        "inpainting", "before recovery", "bit-exact", "PSNR", "paper", "failures",
     )  # fmt: skip
     title = f"Recovery, {_named(size)}, {100 * share:g} % tampered"
     return Table(f"recovery-{size}", title, columns, tuple(rows), (_RECOVERY_NOTE, _PAPER))

@@ -8,9 +8,11 @@ import pytest
 from small_engine import EMBEDDED, SmallEngine
 
 from imuge_cli.attacks.benign import apply, parse
+from imuge_cli.attacks.tampers import inpainted
 from imuge_cli.benchmark.cases import Tampered, in_frame, measure, tamper, untampered
 from imuge_cli.benchmark.gallery import Gallery, Subject, find_pictures, image_id, read_at
 from imuge_cli.errors import InputError
+from imuge_cli.metrics.fidelity import local_psnr
 
 
 def prepared(engine: SmallEngine, photos: Path, size: str = "full") -> tuple[Gallery, Subject]:
@@ -59,6 +61,9 @@ def test_a_case_by_hand(photos: Path) -> None:
     assert row.oracle_local_psnr == pytest.approx(20 * math.log10(255 / 8), abs=0.2)
     assert row.local_psnr is not None and row.suspect_local_psnr is not None
     assert row.suspect_local_psnr < 15 < row.local_psnr
+    filled = inpainted(tampered.pixels, tampered.truth)
+    assert (filled[~tampered.truth] == tampered.pixels[~tampered.truth]).all()
+    assert row.inpainted_local_psnr == pytest.approx(local_psnr(subject.original, filled, tampered.truth))
     error = subject.original.astype(float) - done.recovered
     assert row.psnr == pytest.approx(10 * math.log10(255**2 / np.mean(error**2)))
     hits = (done.mask & tampered.truth).sum()

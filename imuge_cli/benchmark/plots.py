@@ -1,0 +1,161 @@
+"""The tables as pictures: what an attack's strength and the tampered share do, and how visible the immunization is.
+
+Drawn with matplotlib where it is installed (the extra `bench`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imuge_cli.benchmark.aggregate import Figure, Summary, grouped, summarise
+from imuge_cli.benchmark.goals import GOAL_SHARE, PAPER_LOCAL_PSNR, goal_for, paper_figure
+from imuge_cli.benchmark.rows import CaseRow, Results
+from imuge_cli.image.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+# Kind of attack: what its strength is called. Strengths become the horizontal axis.
+_FAMILIES = {
+    "jpeg": "JPEG quality",
+    "scale": "scale, left at that size",
+    "scale-back": "scale, scaled back",
+    "crop": "share of the area that a crop keeps",
+}
+_SHARE_ATTACKS = ("none", "jpeg:90", "jpeg:70", "jpeg:50")
+_DPI = 110
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot's file name in the results' folder, and what it shows."""
+
+    name: str
+    title: str
+
+
+def write_plots(results: Results, folder: Path) -> tuple[Plot, ...]:
+    """Write every plot that the rows allow (two strengths or shares at least), PNG; none without matplotlib."""
+    try:
+        from matplotlib.figure import Figure as Canvas
+    except ImportError:
+        return ()
+    made = []
+    for plot, draw in _plots(results):
+        canvas = Canvas(figsize=(9, 3.6), layout="constrained")
+        draw(canvas)
+        stream = BytesIO()
+        canvas.savefig(stream, dpi=_DPI, format="png")
+        write_bytes(folder / plot.name, stream.getvalue(), force=True)
+        made.append(plot)
+    return tuple(made)
+
+
+def links(plots: Sequence[Plot]) -> str:
+    """The plots as Markdown, for a page beside them."""
+    return "".join(f"\n## {plot.title}\n\n![{plot.title}]({plot.name})\n" for plot in plots)
+
+
+def _plots(results: Results) -> Iterator[tuple[Plot, Callable[[Canvas], None]]]:
+    for size, cases in grouped(results.cases, lambda row: row.size).items():
+        at_goal = [row for row in cases if row.share == GOAL_SHARE]
+        for family, label in _FAMILIES.items():
+            by_strength = strengths(at_goal, family)
+            if len(by_strength) > 1:
+                title = f"{label[0].upper()}{label[1:]}, {_named(size)}, {100 * GOAL_SHARE:g} % tampered"
+                yield Plot(f"{family}-{size}.png", title), _strength_drawing(by_strength, family, label, size)
+        shares = sorted({row.share for row in cases})
+        if len(shares) > 1:
+            yield Plot(f"shares-{size}.png", f"Tampered share, {_named(size)}"), _share_drawing(cases)
+    if len(results.embedding) > 1:
+        yield Plot("embedding.png", "Immunized pictures"), _embedding_drawing(results)
+
+
+def strengths(cases: Sequence[CaseRow], family: str) -> dict[float, Summary]:
+    """Summaries of one kind of attack by its strength, rising; chains and other kinds are left out."""
+    rows = [row for row in cases if row.attack.startswith(f"{family}:") and "+" not in row.attack]
+    found = grouped(rows, lambda row: row.attack)
+    by_strength = {float(attack.split(":")[1]): summarise(group) for attack, group in found.items()}
+    return dict(sorted(by_strength.items()))
+
+
+def _strength_drawing(
+    by_strength: dict[float, Summary], family: str, label: str, size: str
+) -> Callable[[Canvas], None]:
+    def draw(canvas: Canvas) -> None:
+        left, right = canvas.subplots(1, 2)
+        places = list(by_strength)
+        for name, style, pick in _CURVES:
+            _curve(left, places, [pick(summary) for summary in by_strength.values()], name, style)
+        attacks = [f"{family}:{strength:g}" for strength in places]
+        paper = [paper_figure(PAPER_LOCAL_PSNR, size, attack) for attack in attacks]
+        _points(left, places, paper, "paper", "k^")
+        goals = [goal_for(size, "L-PSNR, robust", attack, GOAL_SHARE) for attack in attacks]
+        _points(left, places, [goal.reach if goal else None for goal in goals], "to reach", "g+")
+        left.set(xlabel=label, ylabel="L-PSNR, dB")
+        _curve(right, places, [summary.f1 for summary in by_strength.values()], "mask", "C0o-")
+        right.set(xlabel=label, ylabel="F1 of the mask")
+        for axes in (left, right):
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize=8)
+
+    return draw
+
+
+_CURVES: tuple[tuple[str, str, Callable[[Summary], Figure | None]], ...] = (
+    ("recovered", "C0o-", lambda summary: summary.local_psnr),
+    ("true mask", "C1s--", lambda summary: summary.oracle_local_psnr),
+    ("inpainting (Telea), true mask", "C7:", lambda summary: summary.inpainted_local_psnr),
+)
+
+
+def _share_drawing(cases: Sequence[CaseRow]) -> Callable[[Canvas], None]:
+    def draw(canvas: Canvas) -> None:
+        left, right = canvas.subplots(1, 2)
+        by_attack = grouped((row for row in cases if row.attack in _SHARE_ATTACKS), lambda row: row.attack)
+        for number, (attack, rows) in enumerate(by_attack.items()):
+            groups = dict(sorted((share, [r for r in rows if r.share == share]) for share in {r.share for r in rows}))
+            summaries = [summarise(group) for group in groups.values()]
+            places = [100 * share for share in groups]
+            _curve(left, places, [s.local_psnr for s in summaries], attack, f"C{number}o-")
+            _curve(right, places, [s.f1 for s in summaries], attack, f"C{number}o-")
+        left.set(xlabel="tampered share, %", ylabel="L-PSNR, dB")
+        right.set(xlabel="tampered share, %", ylabel="F1 of the mask")
+        for axes in (left, right):
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize=8)
+
+    return draw
+
+
+def _embedding_drawing(results: Results) -> Callable[[Canvas], None]:
+    def draw(canvas: Canvas) -> None:
+        left, right = canvas.subplots(1, 2)
+        by_size = grouped(results.embedding, lambda row: row.size)
+        names = [_named(size) for size in by_size]
+        left.hist([[row.psnr for row in rows] for rows in by_size.values()], label=names)
+        right.hist([[row.ssim for row in rows] for rows in by_size.values()], label=names)
+        left.set(xlabel="PSNR, dB", ylabel="pictures")
+        right.set(xlabel="SSIM", ylabel="pictures")
+        left.legend(fontsize=8)
+
+    return draw
+
+
+def _curve(axes: Axes, places: Sequence[float], figures: Sequence[Figure | None], name: str, style: str) -> None:
+    _points(axes, places, [figure.mean if figure else None for figure in figures], name, style)
+
+
+def _points(axes: Axes, places: Sequence[float], values: Sequence[float | None], name: str, style: str) -> None:
+    kept = [(place, value) for place, value in zip(places, values, strict=True) if value is not None]
+    if kept:
+        axes.plot([place for place, _ in kept], [value for _, value in kept], style, label=name, markersize=5)
+
+
+def _named(size: str) -> str:
+    return f"{size} x {size}" if size.isdigit() else "original size"
