@@ -68,11 +68,8 @@ def inpainted(image: Image8, mask: Mask) -> Image8:
     """The picture with the masked pixels filled in from around them by Telea's method (OpenCV): what can be had of a
     picture that carries nothing. Unchanged under an empty mask. The same method as the tamper `inpaint`.
     """
-    result = image.copy()
-    if mask.any():
-        box = _bounding_box(mask)
-        result[box][mask[box]] = _telea(image, mask, box)[mask[box]]
-    return result
+    # Telea's method draws nothing at random.
+    return apply_tamper(image, "inpaint", mask, np.random.default_rng(0))[0]
 
 
 def random_tamper(
@@ -151,10 +148,6 @@ def clone_shift(height: int, width: int, box: _Box, rng: np.random.Generator) ->
 
 
 def _inpaint(image: Image8, mask: Mask, box: _Box, rng: np.random.Generator) -> Image8:
-    return _telea(image, mask, box)
-
-
-def _telea(image: Image8, mask: Mask, box: _Box) -> Image8:
     height, width = mask.shape
     top, left = max(0, box[0].start - _TELEA_MARGIN), max(0, box[1].start - _TELEA_MARGIN)
     bottom, right = min(height, box[0].stop + _TELEA_MARGIN), min(width, box[1].stop + _TELEA_MARGIN)

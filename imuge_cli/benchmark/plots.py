@@ -11,9 +11,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imuge_cli.attacks.chain import parse
 from imuge_cli.benchmark.aggregate import Figure, Summary, grouped, summarise
 from imuge_cli.benchmark.goals import GOAL_SHARE, PAPER_LOCAL_PSNR, goal_for, paper_figure
 from imuge_cli.benchmark.rows import CaseRow, Results
+from imuge_cli.benchmark.suites import size_name
 from imuge_cli.image.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -67,20 +69,22 @@ def _plots(results: Results) -> Iterator[tuple[Plot, Callable[[Canvas], None]]]:
         for family, label in _FAMILIES.items():
             by_strength = strengths(at_goal, family)
             if len(by_strength) > 1:
-                title = f"{label[0].upper()}{label[1:]}, {_named(size)}, {100 * GOAL_SHARE:g} % tampered"
+                title = f"{label[0].upper()}{label[1:]}, {size_name(size)}, {100 * GOAL_SHARE:g} % tampered"
                 yield Plot(f"{family}-{size}.png", title), _strength_drawing(by_strength, family, label, size)
         shares = sorted({row.share for row in cases})
         if len(shares) > 1:
-            yield Plot(f"shares-{size}.png", f"Tampered share, {_named(size)}"), _share_drawing(cases)
+            yield Plot(f"shares-{size}.png", f"Tampered share, {size_name(size)}"), _share_drawing(cases)
     if len(results.embedding) > 1:
         yield Plot("embedding.png", "Immunized pictures"), _embedding_drawing(results)
 
 
 def strengths(cases: Sequence[CaseRow], family: str) -> dict[float, Summary]:
     """Summaries of one kind of attack by its strength, rising; chains and other kinds are left out."""
-    rows = [row for row in cases if row.attack.startswith(f"{family}:") and "+" not in row.attack]
-    found = grouped(rows, lambda row: row.attack)
-    by_strength = {float(attack.split(":")[1]): summarise(group) for attack, group in found.items()}
+    by_strength = {}
+    for name, group in grouped(cases, lambda row: row.attack).items():
+        attacks = parse(name).attacks
+        if [attack.name for attack in attacks] == [family]:
+            by_strength[attacks[0].strength] = summarise(group)
     return dict(sorted(by_strength.items()))
 
 
@@ -97,12 +101,8 @@ def _strength_drawing(
         _points(left, places, paper, "paper", "k^")
         goals = [goal_for(size, "L-PSNR, robust", attack, GOAL_SHARE) for attack in attacks]
         _points(left, places, [goal.reach if goal else None for goal in goals], "to reach", "g+")
-        left.set(xlabel=label, ylabel="L-PSNR, dB")
         _curve(right, places, [summary.f1 for summary in by_strength.values()], "mask", "C0o-")
-        right.set(xlabel=label, ylabel="F1 of the mask")
-        for axes in (left, right):
-            axes.grid(alpha=0.3)
-            axes.legend(fontsize=8)
+        _label(left, right, label)
 
     return draw
 
@@ -124,11 +124,7 @@ def _share_drawing(cases: Sequence[CaseRow]) -> Callable[[Canvas], None]:
             places = [100 * share for share in groups]
             _curve(left, places, [s.local_psnr for s in summaries], attack, f"C{number}o-")
             _curve(right, places, [s.f1 for s in summaries], attack, f"C{number}o-")
-        left.set(xlabel="tampered share, %", ylabel="L-PSNR, dB")
-        right.set(xlabel="tampered share, %", ylabel="F1 of the mask")
-        for axes in (left, right):
-            axes.grid(alpha=0.3)
-            axes.legend(fontsize=8)
+        _label(left, right, "tampered share, %")
 
     return draw
 
@@ -137,7 +133,7 @@ def _embedding_drawing(results: Results) -> Callable[[Canvas], None]:
     def draw(canvas: Canvas) -> None:
         left, right = canvas.subplots(1, 2)
         by_size = grouped(results.embedding, lambda row: row.size)
-        names = [_named(size) for size in by_size]
+        names = [size_name(size) for size in by_size]
         left.hist([[row.psnr for row in rows] for rows in by_size.values()], label=names)
         right.hist([[row.ssim for row in rows] for rows in by_size.values()], label=names)
         left.set(xlabel="PSNR, dB", ylabel="pictures")
@@ -145,6 +141,14 @@ def _embedding_drawing(results: Results) -> Callable[[Canvas], None]:
         left.legend(fontsize=8)
 
     return draw
+
+
+def _label(left: Axes, right: Axes, horizontal: str) -> None:
+    """Recovery on the left, the mask on the right, over the same quantity."""
+    for axes, vertical in ((left, "L-PSNR, dB"), (right, "F1 of the mask")):
+        axes.set(xlabel=horizontal, ylabel=vertical)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
 
 
 def _curve(axes: Axes, places: Sequence[float], figures: Sequence[Figure | None], name: str, style: str) -> None:
@@ -155,7 +159,3 @@ def _points(axes: Axes, places: Sequence[float], values: Sequence[float | None],
     kept = [(place, value) for place, value in zip(places, values, strict=True) if value is not None]
     if kept:
         axes.plot([place for place, _ in kept], [value for _, value in kept], style, label=name, markersize=5)
-
-
-def _named(size: str) -> str:
-    return f"{size} x {size}" if size.isdigit() else "original size"

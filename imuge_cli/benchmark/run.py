@@ -162,14 +162,15 @@ class _Bench:
 
     def save(self) -> str:
         """Write what is done so far; returns the Markdown page."""
-        text = write_results(self.results(), self._out)
+        results = self.results()
+        text = write_results(results, self._out)
         sheets = {size: self._all(Strip, size) for size in self._work.settings.sizes}
         for size, strips in sheets.items():
             if strips:
                 name = f"sheet-{size}.png"
                 write_sheet(strips, self._out / name)
                 text += f"\n## Contact sheet, {size}\n\n{legend(strips, name)}"
-        plots = write_plots(self.results(), self._out) if self._complete else ()
+        plots = write_plots(results, self._out) if results.complete else ()
         text += links(plots)
         if plots or any(sheets.values()):
             write_bytes(self._out / MARKDOWN, text.encode("utf-8"), force=True)

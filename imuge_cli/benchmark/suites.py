@@ -20,6 +20,11 @@ SPEED = "speed"
 """The suite of time and memory; it has no cases, see `speed`."""
 
 
+def size_name(size: str) -> str:
+    """What a suite's size is called in titles."""
+    return f"{size} x {size}" if size.isdigit() else "original size"
+
+
 @dataclass(frozen=True)
 class Suite:
     """sizes: side of the square that pictures are brought to, or "full". pictures: how many, None for all.

@@ -29,6 +29,7 @@ from imuge_cli.benchmark.goals import (
     robust,
 )
 from imuge_cli.benchmark.rows import FAILURE_DB, CaseRow, Results
+from imuge_cli.benchmark.suites import size_name
 from imuge_cli.benchmark.table import EMPTY, Table, least, mean, number, percent, tenth
 
 _PAPER = (
@@ -184,7 +185,7 @@ def _recovery(size: str, share: float, cases: list[CaseRow]) -> Table:
         "attack", "cases", "L-PSNR", "10th percentile", "to reach", "verdict", "paper", "oracle mask",
         "inpainting", "before recovery", "bit-exact", "PSNR", "paper", "failures",
     )  # fmt: skip
-    title = f"Recovery, {_named(size)}, {100 * share:g} % tampered"
+    title = f"Recovery, {size_name(size)}, {100 * share:g} % tampered"
     return Table(f"recovery-{size}", title, columns, tuple(rows), (_RECOVERY_NOTE, _PAPER))
 
 
@@ -205,7 +206,7 @@ def _localization(size: str, share: float, cases: list[CaseRow]) -> Table:
         "attack", "F1", "10th percentile", "to reach", "verdict", "F1, removal", "to reach", "verdict",
         "precision", "recall", "IoU", "found", "offset exact", "identified",
     )  # fmt: skip
-    title = f"Localization, {_named(size)}, {100 * share:g} % tampered"
+    title = f"Localization, {size_name(size)}, {100 * share:g} % tampered"
     note = "F1: all tampers but removal by inpainting, which has its own column. Precision, recall, IoU: all."
     return Table(f"localization-{size}", title, columns, tuple(rows), (note,))
 
@@ -219,7 +220,7 @@ def _by_share(size: str, cases: list[CaseRow]) -> Table:
             cells += _pair([row for row in group if row.share == share])
         rows.append(tuple(cells))
     columns = ("attack", *(f"{what}, {100 * share:g} %" for share in shares for what in ("L-PSNR", "F1")))
-    return Table(f"shares-{size}", f"By tampered share, {_named(size)}", columns, tuple(rows))
+    return Table(f"shares-{size}", f"By tampered share, {size_name(size)}", columns, tuple(rows))
 
 
 def _by_tamper(size: str, share: float, cases: list[CaseRow]) -> Table:
@@ -231,7 +232,7 @@ def _by_tamper(size: str, share: float, cases: list[CaseRow]) -> Table:
             cells += _pair([row for row in group if row.tamper == tamper])
         rows.append(tuple(cells))
     columns = ("attack", *(f"{what}, {tamper}" for tamper in tampers for what in ("L-PSNR", "F1")))
-    title = f"By tampering, {_named(size)}, {100 * share:g} % tampered"
+    title = f"By tampering, {size_name(size)}, {100 * share:g} % tampered"
     return Table(f"tampers-{size}", title, columns, tuple(rows))
 
 
@@ -285,7 +286,3 @@ def _time(results: Results) -> Table:
     )
     note = f"Means {where} with everything loaded; the speed suite measures whole commands."
     return Table("time", "Time per picture", columns, tuple(rows), (note,))
-
-
-def _named(size: str) -> str:
-    return f"{size} x {size}" if size.isdigit() else "original size"
