@@ -20,9 +20,10 @@ from imuge_cli.errors import NotImmunizedError, UsageError
 from imuge_cli.image.picture import Picture
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
+from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
 from imuge_cli.mask.cleanup import clean, enlarged
 from imuge_cli.mask.regions import Region, regions
-from imuge_cli.mask.threshold import binarize
+from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize
 from imuge_cli.metrics.fidelity import psnr, ssim
 from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Probability, Verified
 from imuge_cli.models.registry import open_model, pick_device
@@ -132,14 +133,14 @@ class Imuge:
         self._model: Model = open_model(model, self._secret, self._device, weights)
 
     def immunize(self, picture: Picture, *, image_id: int | None = None) -> ImmunizeResult:
-        """Add what verify and recover need. image_id: 0 .. 2^24 - 1, random if None.
+        """Add what verify and recover need. image_id: 0 .. 2^21 - 1, random if None.
 
         Raises InputError where the picture is too small or has no room, UsageError for an impossible image_id.
         """
         began = time.perf_counter()
-        number = secrets.randbelow(1 << 24) if image_id is None else image_id
-        if not 0 <= number < 1 << 24:
-            raise UsageError(f"image id {number} is not between 0 and {(1 << 24) - 1}")
+        number = secrets.randbelow(IMAGE_IDS) if image_id is None else image_id
+        if not 0 <= number < IMAGE_IDS:
+            raise UsageError(f"image id {number} is not between 0 and {IMAGE_IDS - 1}")
         if max(picture.height, picture.width) > _LARGEST_SIDE:
             raise UsageError(f"{picture.width} x {picture.height}: no side may be longer than {_LARGEST_SIDE} pixels")
         header = Header(
@@ -173,7 +174,7 @@ class Imuge:
         verified = self._model.verify(picture.as_uint8())
         mask = np.zeros((picture.height, picture.width), bool)
         if verified.frame is not None:
-            mask = clean(binarize(verified.probability))
+            mask = clean(binarize(verified.probability, guard=DEFAULT_GUARD.at_scale(verified.frame.scale)))
         verdict = "not-found" if verified.frame is None else "tampered" if mask.any() else "intact"
         result = VerifyResult(
             verdict=verdict,

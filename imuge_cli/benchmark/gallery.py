@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from imuge_cli.api import IMAGE_IDS
 from imuge_cli.attacks.resample import resize
 from imuge_cli.benchmark.engine import Engine, Image8
 from imuge_cli.benchmark.rows import EmbeddingRow, EngineFacts
@@ -72,8 +73,8 @@ def through_file(picture: Picture) -> Image8:
 
 
 def image_id(name: str) -> int:
-    """24 bits from a picture's name."""
-    return zlib.crc32(name.encode("utf-8")) & 0xFFFFFF
+    """An image id from a picture's name."""
+    return zlib.crc32(name.encode("utf-8")) % IMAGE_IDS
 
 
 def random_for(seed: int, *parts: object) -> np.random.Generator:

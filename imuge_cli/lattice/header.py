@@ -1,9 +1,9 @@
 """The header: a few facts about the picture, coded and repeated over all blocks.
 
-80 bits, most significant first: format version 4, family 2, strength 2, height 16, width 16, image id 24 and
-CRC-16/CCITT-FALSE 16 (over the 64 bits before it). All but the id are scrambled with a hash of the id. Eight zero bits
-follow, and a convolutional code of rate 1/3 and constraint length 9 (generators 557, 663, 711 octal) makes 264 code
-bits of them, which the chips repeat in a keyed order.
+80 bits, most significant first: format version 4, family 2, strength 2, height 16, width 16, power level 3, image id
+21 and CRC-16/CCITT-FALSE 16 (over the 64 bits before it). All but the id are scrambled with a hash of the id. Eight
+zero bits follow, and a convolutional code of rate 1/3 and constraint length 9 (generators 557, 663, 711 octal) makes
+264 code bits of them, which the chips repeat in a keyed order.
 """
 
 from __future__ import annotations
@@ -15,21 +15,33 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FAMILIES = ("lattice", "imuge", "imuge_plus")
 STRENGTHS = ("subtle", "balanced", "strong")
-_FIELDS = (("version", 4), ("family", 2), ("strength", 2), ("height", 16), ("width", 16), ("image_id", 24))
+_FIELDS = (
+    ("version", 4),
+    ("family", 2),
+    ("strength", 2),
+    ("height", 16),
+    ("width", 16),
+    ("level", 3),
+    ("image_id", 21),
+)
 _CHECK_BITS = 16
 _TAIL_BITS = 8
 _GENERATORS = (0o557, 0o663, 0o711)
-_ID_BITS = slice(40, 64)
+IMAGE_IDS = 1 << 21
+_ID_BITS = slice(43, 64)
 INFORMATION_BITS = sum(width for _, width in _FIELDS)
 CODE_BITS = (INFORMATION_BITS + _CHECK_BITS + _TAIL_BITS) * len(_GENERATORS)
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture says of itself. height and width: of the whole immunized picture, in pixels (1 to 65,535)."""
+    """What a picture says of itself. height and width: of the whole immunized picture, in pixels (1 to 65,535).
+
+    level: the symbols' power level, known once the picture has been described.
+    """
 
     version: int
     family: int
@@ -37,6 +49,7 @@ class Header:
     height: int
     width: int
     image_id: int
+    level: int = 0
 
     def to_bits(self) -> NDArray[np.uint8]:
         """The 64 information bits and the 16 check bits. Raises ValueError where a field does not fit."""

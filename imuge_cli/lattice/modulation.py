@@ -13,17 +13,19 @@ def wrap(phase: Tensor) -> Tensor:
     return phase - torch.floor(phase + 0.5)
 
 
-def embed(rgb: Tensor, phases: Tensor, step: Tensor, *, rounds: int = 6) -> Tensor:
-    """Move every slot coefficient to the nearest value of the wanted phase.
+def embed(rgb: Tensor, phases: Tensor, step: Tensor, gate: Tensor, *, rounds: int = 6) -> Tensor:
+    """Pull every slot coefficient towards the nearest value of the wanted phase.
 
-    rgb: N x 3 x H x W, grey levels in [0, 255]. phases: N x 14 x H//8 x W//8 in cells, dither included.
-    step: broadcastable to phases, grey levels. Returns the immunized picture, N x 3 x H x W, not yet rounded.
+    rgb: N x 3 x H x W, grey levels in [0, 255]. phases: N x 14 x H//8 x W//8 in cells, dither included. gate:
+    broadcastable to phases, in (0, 1]: how much of the way it goes. step: broadcastable to phases, grey levels.
+    Returns the immunized picture, N x 3 x H x W, not yet rounded.
     The same residual goes to R, G and B, so chroma stays as it was. Where pixels near 0 and 255 clip, the picture
     is projected in turn onto the range and onto the lattice; DC is free to give way.
     """
     height, width = rgb.shape[-2:]
     coefficients = analyse(luma(rgb))
-    target = (torch.round(coefficients / step - phases) + phases) * step
+    nearest = (torch.round(coefficients / step - phases) + phases) * step
+    target = coefficients + gate * (nearest - coefficients)
     residual = synthesise(target - coefficients, height, width)
     for _ in range(rounds):
         clipped = (rgb + residual).clamp(0, 255)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import cast
 
 import cv2
@@ -15,22 +16,22 @@ class Guard:
     """What a split must satisfy to count as tampering. Otsu alone splits every map, even pure noise.
 
     floor: a map that nowhere reaches it has no tampered pixels.
-    low, high: the threshold is clamped to low..high. Otsu puts it between the two classes it finds, however
-    close
-        these are: on a clean map inside the noise near 0, on a fully tampered one inside the noise near 1.
-    peak: a region must reach it somewhere. Real tampering is certain in its middle; false alarms are lukewarm
-    all
-        over.
-    minimum_area: smaller regions (pixels) are specks. The default is half of one 8 x 8 block, the smallest
-    area
-        that the lattice tells anything about.
+    low, high: the threshold is clamped to low..high. Otsu puts it between the two classes it finds, however close these
+        are: on a clean map inside the noise near 0, on a fully tampered one inside the noise near 1.
+    peak: a region must reach it somewhere. Real tampering is certain in its middle; false alarms are lukewarm all over.
+    minimum_area: smaller regions (pixels) are specks. The default is one 8 x 8 block, the smallest area that the
+        lattice tells anything about.
     """
 
     floor: float = 0.5
     low: float = 0.35
     high: float = 0.65
     peak: float = 0.8
-    minimum_area: int = 32
+    minimum_area: int = 64
+
+    def at_scale(self, scale: float) -> Guard:
+        """The guard for a map enlarged by a factor of `scale`; a smaller map keeps the guard as it is."""
+        return replace(self, minimum_area=math.ceil(self.minimum_area * max(1.0, scale) ** 2))
 
     def __post_init__(self) -> None:
         if not 0.0 < self.low <= self.high < 1.0:

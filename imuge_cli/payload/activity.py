@@ -17,6 +17,7 @@ from imuge_cli.payload.source import COEFFICIENTS, SourceGrid, frequencies
 _EDGES = (0.5, 2.5, 5.5, 9.5, 15.5, 23.5)
 # The prior counts as much as this many coefficients.
 _CAUTION = 1.0
+_POOL_CAUTION = 4.0
 _RANGE = (0.03, 20.0)
 
 
@@ -28,6 +29,22 @@ def _octaves(device: torch.device) -> Tensor:
     octave = torch.bucketize(radius, torch.tensor(_EDGES, device=device))
     number = channel * (len(_EDGES) + 1) + octave
     return torch.nn.functional.one_hot(number, 3 * (len(_EDGES) + 1)).T.float()
+
+
+def pooled_variance(grid: SourceGrid, prior: Tensor, solution: Tensor, uncertainty: Tensor) -> Tensor:
+    """The prior variances scaled to what a picture shows as a whole, octave by octave: N x grid.size.
+
+    Says what to expect of a block of which nothing is known; shapes as in `adapted_variance`. A coefficient counts by
+    how well it is known: the expected square of its estimate is its variance times (1 - uncertainty / prior).
+    """
+    count = solution.shape[0]
+    groups = _octaves(solution.device)
+    known = (1 - uncertainty / prior).clamp(0, 1)
+    shape = (count, grid.rows * grid.columns, COEFFICIENTS)
+    total = (solution**2 / prior).view(shape).sum(1) @ groups.T
+    weight = known.expand(count, -1).reshape(shape).sum(1) @ groups.T
+    factor = ((total + _POOL_CAUTION) / (weight + _POOL_CAUTION)).clamp(*_RANGE)
+    return (factor @ groups).repeat(1, grid.rows * grid.columns) * prior
 
 
 def adapted_variance(grid: SourceGrid, prior: Tensor, solution: Tensor, uncertainty: Tensor) -> Tensor:

@@ -51,12 +51,16 @@ class PixelEvidence:
     values, precision: N x 3 x rows x columns x 32 x 32 as `payload.source.bands` arranges them; grey levels and
     one over grey levels squared; precision 0 = tampered or outside.
     cells, cell_precision: the same for cells of 2 x 2 pixels, in blocks of which a part is intact; None = unused.
+    whole, whole_precision: the coefficients themselves, where all of a source block is intact: N x rows x columns x
+    COEFFICIENTS; None = unused.
     """
 
     values: Tensor
     precision: Tensor
     cells: Tensor | None = None
     cell_precision: Tensor | None = None
+    whole: Tensor | None = None
+    whole_precision: Tensor | None = None
 
 
 def _apply(
@@ -67,6 +71,8 @@ def _apply(
         scale = sender_scale(u.device)
         coefficients = u.view(u.shape[0], grid.rows, grid.columns, -1) * scale
         said = normal(coefficients, pixels.precision, pixels.cell_precision)
+        if pixels.whole_precision is not None:
+            said = said + pixels.whole_precision * coefficients
         result = result + (said * scale).reshape(u.shape)
     return result
 
@@ -98,6 +104,9 @@ def _preconditioner(
 def _shown(pixels: PixelEvidence, mean: Tensor | None) -> Tensor:
     """What the pixels pull the coefficients towards; mean: coefficients (grey levels) to count from."""
     right = bands_transposed(pixels.precision * pixels.values)
+    if pixels.whole is not None and pixels.whole_precision is not None:
+        known = pixels.whole if mean is None else pixels.whole - mean
+        right = right + pixels.whole_precision * known
     if pixels.cells is not None and pixels.cell_precision is not None:
         right = right + cells_transposed(pixels.cell_precision * pixels.cells)
     return right if mean is None else right - normal(mean, pixels.precision, pixels.cell_precision)
@@ -113,7 +122,10 @@ def pixel_diagonal(grid: SourceGrid, pixels: PixelEvidence) -> Tensor:
     row, column = ((f // blocks).clamp_max(BAND - 1) for f in (row, column))
     per_band = mean[:, channel, :, :, row, column]
     # Advanced indexing around slices puts the coefficients first.
-    return (per_band.permute(1, 2, 3, 0) * sender_scale(device) ** 2).reshape(count, grid.size)
+    by_coefficient = per_band.permute(1, 2, 3, 0)
+    if pixels.whole_precision is not None:
+        by_coefficient = by_coefficient + pixels.whole_precision
+    return (by_coefficient * sender_scale(device) ** 2).reshape(count, grid.size)
 
 
 def conjugate_gradients(

@@ -18,10 +18,10 @@ from imuge_cli.lattice.transform import BLOCK, LUMA, dct_matrix
 CPU = torch.device("cpu")
 SOURCE_BLOCK = 64
 BAND = 4
-COEFFICIENT_COUNTS = (600, 100, 100)
+COEFFICIENT_COUNTS = (800, 120, 120)
 COEFFICIENTS = sum(COEFFICIENT_COUNTS)
 # Frequencies 0 .. REACH - 1 occur among the coefficients.
-REACH = 35
+REACH = 40
 # Model of a coefficient's variance, c * (1 + r) ** -p with r the radial frequency, fitted to photographs.
 _SPECTRUM = ((2.6e6, 2.44), (4.3e5, 3.0), (4.3e5, 3.0))
 # The sender divides by the standard deviation to this power: what is large gets more of the channel.

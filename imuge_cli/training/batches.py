@@ -27,7 +27,7 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.receiver import Reception, receive
-from imuge_cli.models.lattice.sender import immunize_working
+from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.networks.encoder import Encoder
 
 SIDE = 256
@@ -116,11 +116,13 @@ def make_batch(
     original = draw_originals(pictures, recipe, step, device)
     rng = np.random.default_rng([recipe.seed, step, 2])
     code = torch.from_numpy(rng.integers(0, 2, (recipe.batch, CODE_BITS))).to(device)
-    immunized = immunize_working(carrier, original, code, STEPS[recipe.strength], encoder).round()
+    immunized, levels = _sent(carrier, original, code, STEPS[recipe.strength], encoder)
     plain, sent = _to_numpy(original), _to_numpy(immunized)
     jobs = [(recipe, step, i, plain, sent) for i in range(recipe.batch)]
     suspects, masks, known = zip(*pool.map(lambda job: _attacked(*job), jobs), strict=True)
-    return _receive(carrier, original, immunized, np.stack(suspects), np.stack(masks), np.stack(known), code, recipe)
+    return _receive(
+        carrier, original, immunized, np.stack(suspects), np.stack(masks), np.stack(known), code, levels, recipe
+    )
 
 
 def fixed_batch(
@@ -137,7 +139,7 @@ def fixed_batch(
     carrier = carrier_of(recipe, 0, original.device)
     rng = np.random.default_rng([seed, 3])
     code = torch.from_numpy(rng.integers(0, 2, (len(original), CODE_BITS))).to(original.device)
-    immunized = immunize_working(carrier, original, code, STEPS[strength], encoder).round()
+    immunized, levels = _sent(carrier, original, code, STEPS[strength], encoder)
     sent = _to_numpy(immunized)
     suspects, masks = [], []
     for i, picture in enumerate(sent):
@@ -146,7 +148,16 @@ def fixed_batch(
         suspects.append(apply(chain, tampered, rng).image)
         masks.append(mask)
     known = np.ones((len(sent), SIDE, SIDE), bool)
-    return _receive(carrier, original, immunized, np.stack(suspects), np.stack(masks), known, code, recipe)
+    return _receive(carrier, original, immunized, np.stack(suspects), np.stack(masks), known, code, levels, recipe)
+
+
+def _sent(
+    carrier: Carrier, original: Tensor, code: Tensor, step: float, encoder: Encoder | None
+) -> tuple[Tensor, Tensor]:
+    """Immunized pictures, whole grey levels, and their power levels."""
+    symbols = describe(carrier, original, encoder)
+    levels = power_levels(symbols)
+    return immunize_working(carrier, original, code, symbols, levels, step).round(), levels
 
 
 def _attacked(
@@ -221,6 +232,7 @@ def _receive(
     masks: NDArray[np.bool_],
     known: NDArray[np.bool_],
     code: Tensor,
+    levels: Tensor,
     recipe: Recipe,
 ) -> Batch:
     device = original.device
@@ -232,7 +244,7 @@ def _receive(
         suspect=suspect,
         mask=torch.from_numpy(masks).to(device)[:, None].float(),
         known=inside,
-        reception=receive(carrier, suspect, code, inside, STEPS[recipe.strength]),
+        reception=receive(carrier, suspect, code, levels, inside, STEPS[recipe.strength]),
     )
 
 

@@ -18,7 +18,7 @@ from imuge_cli.networks.verifier import block_evidence
 from imuge_cli.training.batches import Batch
 
 # R's drafts: within .1 dB of what recovery uses, on average, in two thirds of the time.
-_EFFORT = Effort(passes=6, iterations=30, partial=True)
+_EFFORT = Effort(passes=6, iterations=30, certain=True)
 
 
 @dataclass(frozen=True)

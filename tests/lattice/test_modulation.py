@@ -13,6 +13,7 @@ from imuge_cli.lattice.modulation import embed, wrap
 from imuge_cli.lattice.transform import SLOTS, analyse, dct_matrix, luma, synthesise
 
 STEP = torch.tensor(21.7)
+FULL = torch.ones(1)
 
 
 def phases(rows: int, columns: int, seed: int = 0) -> Tensor:
@@ -73,7 +74,7 @@ PICTURES = {
 def test_phases_survive_rounding_to_8_bits(name: str, step: float) -> None:
     rgb = to_tensor(PICTURES[name]())
     dither, sent = phases(16, 20, 1), phases(16, 20, 2) - 0.5
-    rounded = embed(rgb, wrap(sent) + dither, torch.tensor(step)).round()
+    rounded = embed(rgb, wrap(sent) + dither, torch.tensor(step), FULL).round()
     error = wrap(received(rounded, dither, torch.tensor(step)) - sent)
     # Rounding moves each pixel by .29 grey levels, and an orthonormal coefficient as much.
     assert float((error**2).mean().sqrt()) < 0.02
@@ -82,14 +83,14 @@ def test_phases_survive_rounding_to_8_bits(name: str, step: float) -> None:
 
 def test_the_distortion_is_that_of_a_uniform_quantizer() -> None:
     rgb = to_tensor(grey_noise())
-    sent = embed(rgb, phases(16, 20), STEP)
+    sent = embed(rgb, phases(16, 20), STEP, FULL)
     expected = 21.7**2 / 12 * 14 / 64
     assert float(((sent - rgb) ** 2).mean()) == pytest.approx(expected, rel=0.06)
 
 
 def test_colour_differences_stay_and_all_channels_move_alike() -> None:
     rgb = to_tensor(grey_noise())
-    residual = embed(rgb, phases(16, 20), STEP) - rgb
+    residual = embed(rgb, phases(16, 20), STEP, FULL) - rgb
     torch.testing.assert_close(residual[:, 0], residual[:, 1], atol=1e-4, rtol=0)
     torch.testing.assert_close(residual[:, 0], residual[:, 2], atol=1e-4, rtol=0)
 
@@ -107,7 +108,7 @@ def saturated(kind: str) -> Pixels8:
 def test_saturated_pictures_carry_most_symbols(kind: str) -> None:
     rgb = to_tensor(saturated(kind))
     dither, sent = phases(8, 16, 1), (phases(8, 16, 2) - 0.5) * 0.8
-    immunized = embed(rgb, sent + dither, STEP)
+    immunized = embed(rgb, sent + dither, STEP, FULL)
     assert float(immunized.min()) >= 0
     assert float(immunized.max()) <= 255
     error = wrap(received(immunized.round(), dither, STEP) - sent)
@@ -117,12 +118,12 @@ def test_saturated_pictures_carry_most_symbols(kind: str) -> None:
 
 def test_partial_blocks_are_not_touched() -> None:
     rgb = to_tensor(photograph("coffee", 0, 0, 37, 45))
-    immunized = embed(rgb, phases(4, 5), STEP)
+    immunized = embed(rgb, phases(4, 5), STEP, FULL)
     torch.testing.assert_close(immunized[..., 32:, :], rgb[..., 32:, :])
     torch.testing.assert_close(immunized[..., 40:], rgb[..., 40:])
     assert float((immunized - rgb)[..., :32, :40].abs().mean()) > 1
 
 
 def test_rounding_is_all_that_conversion_to_bytes_changes() -> None:
-    immunized = embed(to_tensor(grey_noise()), phases(16, 20), STEP)
+    immunized = embed(to_tensor(grey_noise()), phases(16, 20), STEP, FULL)
     torch.testing.assert_close(to_tensor(to_pixels(immunized)), immunized.round())

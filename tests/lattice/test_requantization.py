@@ -25,7 +25,7 @@ def picture(name: str, immunized: bool = False) -> Pixels8:
     if not immunized:
         return plain
     phases = torch.rand(1, 14, 32, 32, generator=torch.Generator().manual_seed(1))
-    return to_pixels(embed(to_tensor(plain), phases, torch.tensor(21.7)))
+    return to_pixels(embed(to_tensor(plain), phases, torch.tensor(21.7), torch.ones(1)))
 
 
 def compressed(pixels: Pixels8, quality: int, codec: str = "pillow") -> tuple[Pixels8, list[int]]:

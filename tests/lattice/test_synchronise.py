@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from photographs import Pixels8, photograph, to_pixels, to_tensor
+from sending import sent_picture
 from torch import Tensor
 
 from imuge_cli.keys import Secret
@@ -14,7 +15,6 @@ from imuge_cli.lattice.layout import make_layout
 from imuge_cli.lattice.synchronise import pilot_score, synchronise_direct, synchronise_search
 from imuge_cli.lattice.transform import analyse, luma
 from imuge_cli.models.lattice.carrier import STEPS, make_carrier
-from imuge_cli.models.lattice.sender import immunize_working
 
 SECRET = Secret(b"s" * 32)
 ALL = tuple(STEPS.values())
@@ -24,10 +24,10 @@ CPU = torch.device("cpu")
 
 def immunized(pixels: Pixels8, strength: str = "balanced", image_id: int = 77) -> tuple[Pixels8, Header]:
     height, width = pixels.shape[:2]
-    header = Header(1, 0, list(STEPS).index(strength), height, width, image_id)
+    header = Header(2, 0, list(STEPS).index(strength), height, width, image_id)
     code = torch.from_numpy(encode_header(header))[None]
     carrier = make_carrier(SECRET, height, width, CPU)
-    return to_pixels(immunize_working(carrier, to_tensor(pixels), code, STEPS[strength])), header
+    return to_pixels(sent_picture(carrier, to_tensor(pixels), code, STEPS[strength])), header
 
 
 def plane(pixels: Pixels8) -> Tensor:

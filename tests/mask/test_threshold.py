@@ -122,3 +122,12 @@ def test_wrong_maps_and_guards_are_refused() -> None:
         binarize(np.full((8, 8), np.nan, dtype=np.float32))
     with pytest.raises(ValueError, match="low"):
         Guard(low=0.7, high=0.6)
+
+
+def test_an_enlarged_map_needs_larger_regions() -> None:
+    guard = Guard(minimum_area=64)
+    assert [guard.at_scale(scale).minimum_area for scale in (0.5, 1.0, 1.5, 4.0)] == [64, 64, 144, 1024]
+    probability = np.zeros((60, 60), np.float32)
+    probability[20:30, 20:30] = 1
+    assert binarize(probability, guard=guard).sum() == 100
+    assert not binarize(probability, guard=guard.at_scale(1.5)).any()

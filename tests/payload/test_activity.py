@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from imuge_cli.payload.activity import adapted_variance
+from imuge_cli.payload.activity import adapted_variance, pooled_variance
 from imuge_cli.payload.source import COEFFICIENTS, SourceGrid, frequencies, model_variance
 
 GRID = SourceGrid(2, 3)
@@ -37,7 +38,7 @@ def by_block(values: Tensor) -> Tensor:
 
 def test_octaves_divide_the_coefficients() -> None:
     counts = [[int(members(channel, octave).sum()) for octave in range(len(ENDS))] for channel in range(3)]
-    assert [sum(row) for row in counts] == [600, 100, 100]
+    assert [sum(row) for row in counts] == [800, 120, 120]
     assert [row[0] for row in counts] == [1, 1, 1]
     assert min(counts[0]) == 1
     assert sorted(counts[0])[1] > 5
@@ -117,3 +118,25 @@ def test_every_picture_may_have_a_prior_of_its_own() -> None:
     torch.testing.assert_close(ratio[0], torch.ones_like(ratio[0]), rtol=1e-5, atol=0)
     wanted = (0.25 * number + 1) / (number + 1)
     assert float(ratio[1][:, members(0, 4)].mean()) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_picture_as_a_whole_tells_what_to_expect_of_blocks_nobody_saw() -> None:
+    generator = torch.Generator().manual_seed(3)
+    seen = torch.ones(1, BLOCKS, COEFFICIENTS)
+    seen[:, 2:] = 0
+    true = torch.where(members(0, 4), 5.0, torch.where(members(1, 3), 0.2, 1.0)).expand(1, BLOCKS, -1)
+    solution = seen * (true * by_block(prior())).sqrt() * torch.randn(true.shape, generator=generator)
+    uncertainty = (1 - seen) * by_block(prior())
+    ratio = by_block(pooled_variance(GRID, prior(), solution.flatten(1), uncertainty.flatten(1)) / prior())
+    for channel, octave in ((0, 4), (1, 3), (0, 5)):
+        chosen = members(channel, octave)
+        number, factor = 2 * int(chosen.sum()), float(true[0, 0, chosen][0])
+        found = float(ratio[0, 5, chosen].mean())
+        assert abs(np.log(found / ((factor * number + 4) / (number + 4)))) < 4 * (2 / number) ** 0.5
+    # One factor for all blocks, seen or not.
+    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio))
+
+
+def test_a_picture_of_which_nothing_is_known_keeps_the_prior() -> None:
+    found = pooled_variance(GRID, prior(), torch.zeros(2, GRID.size), prior().repeat(2, 1))
+    torch.testing.assert_close(found, prior().repeat(2, 1))

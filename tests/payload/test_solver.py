@@ -72,6 +72,15 @@ def partly(pixels: PixelEvidence, truth: Tensor) -> PixelEvidence:
     return replace(pixels, cells=shown + noise, cell_precision=precision)
 
 
+@pytest.fixture
+def whole(pixels: PixelEvidence, truth: Tensor) -> PixelEvidence:
+    """The coefficients themselves, some better known than others."""
+    shown = truth.view(1, 1, 1, -1) * sender_scale()
+    precision = torch.rand(shown.shape, generator=generator(6)) * 0.1
+    noise = torch.randn(shown.shape, generator=generator(7)) * 3
+    return replace(pixels, whole=shown + noise, whole_precision=precision)
+
+
 def show_cells(sent: Tensor) -> Tensor:
     return cells_of_picture(synthesise_source(sent.view(len(sent), 1, 1, -1) * sender_scale()))
 
@@ -90,14 +99,23 @@ def dense(symbols: SymbolEvidence, pixels: PixelEvidence | None, variance: Tenso
         show = show_cells(unit).flatten(1).double()
         weighted = show * pixels.cell_precision.flatten().double()
         matrix, right = matrix + weighted @ show.T, right + weighted @ pixels.cells.flatten().double()
+    if pixels is not None and pixels.whole is not None and pixels.whole_precision is not None:
+        weight = (pixels.whole_precision.flatten() * sender_scale()).double()
+        matrix = matrix + torch.diag(weight * sender_scale().double())
+        right = right + weight * pixels.whole.flatten().double()
     return matrix, right
 
 
-@pytest.mark.parametrize("view", ["none", "pixels", "partly"])
+@pytest.mark.parametrize("view", ["none", "pixels", "partly", "whole"])
 def test_the_solution_is_the_dense_solution(
-    symbols: SymbolEvidence, pixels: PixelEvidence, partly: PixelEvidence, variance: Tensor, view: str
+    symbols: SymbolEvidence,
+    pixels: PixelEvidence,
+    partly: PixelEvidence,
+    whole: PixelEvidence,
+    variance: Tensor,
+    view: str,
 ) -> None:
-    evidence = {"none": None, "pixels": pixels, "partly": partly}[view]
+    evidence = {"none": None, "pixels": pixels, "partly": partly, "whole": whole}[view]
     matrix, right = dense(symbols, evidence, variance)
     expected = torch.linalg.solve(matrix, right).float()
     found = solve(GRID, variance, symbols, evidence, iterations=400, tolerance=1e-6) / sender_scale()
@@ -114,12 +132,12 @@ def test_a_prior_mean_is_where_the_solution_stays_without_evidence(
 
 
 def test_a_prior_mean_shifts_the_problem(
-    symbols: SymbolEvidence, pixels: PixelEvidence, truth: Tensor, variance: Tensor
+    symbols: SymbolEvidence, whole: PixelEvidence, truth: Tensor, variance: Tensor
 ) -> None:
-    matrix, right = dense(symbols, pixels, variance)
+    matrix, right = dense(symbols, whole, variance)
     mean = truth * 0.5
     expected = torch.linalg.solve(matrix, right + mean[0].double() / variance[0].double()).float()
-    found = solve(GRID, variance, symbols, pixels, mean=mean, iterations=400, tolerance=1e-6) / sender_scale()
+    found = solve(GRID, variance, symbols, whole, mean=mean, iterations=400, tolerance=1e-6) / sender_scale()
     assert float(((found.flatten() - expected) / expected.std()).abs().max()) < 3e-3
 
 

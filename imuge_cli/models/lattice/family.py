@@ -34,6 +34,8 @@ class LatticeNetworks(nn.Module):
 
     log_variance: Tensor
     log_residue: Tensor
+    log_damage_floor: Tensor
+    log_damage_slope: Tensor
 
     def __init__(
         self,
@@ -54,6 +56,8 @@ class LatticeNetworks(nn.Module):
         self.encoder = None if encoder_widths is None else Encoder(COEFFICIENTS, encoder_widths)
         self.register_buffer("log_variance", torch.log(model_variance()))
         self.register_buffer("log_residue", torch.full((3, BAND, BAND), 4.6))
+        self.register_buffer("log_damage_floor", torch.zeros(COEFFICIENTS))
+        self.register_buffer("log_damage_slope", torch.zeros(COEFFICIENTS))
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> LatticeNetworks:
@@ -81,7 +85,12 @@ class LatticeNetworks(nn.Module):
 
     def statistics(self) -> Statistics:
         """The receiver's statistics."""
-        return Statistics(variance=torch.exp(self.log_variance), residue=torch.exp(self.log_residue))
+        return Statistics(
+            variance=torch.exp(self.log_variance),
+            residue=torch.exp(self.log_residue),
+            damage_floor=torch.exp(self.log_damage_floor),
+            damage_slope=torch.exp(self.log_damage_slope),
+        )
 
     def first_look(self, reception: Reception, evidence: Tensor) -> Tensor:
         """V without a draft, from `first_evidence`: logits N x 1 x H x W."""

@@ -16,10 +16,10 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
 from imuge_cli.lattice.synchronise import Fix, synchronise_direct, synchronise_search
 from imuge_cli.lattice.transform import luma
-from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
+from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.receiver import QUICK, Reception, receive
-from imuge_cli.models.lattice.sender import immunize_working
+from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
 
 MINIMUM_SIDE = 128
@@ -58,9 +58,11 @@ class LatticeModel:
         size = working_size(height, width)
         working = _to_tensor(np.clip(to_working(pixels, size), 0, 255), self._device)
         carrier = make_carrier(self._secret, *size, self._device)
+        symbols = describe(carrier, working, self._networks.encoder)
+        levels = power_levels(symbols)
+        header = replace(header, level=int(levels))
         code = torch.from_numpy(encode_header(header))[None].to(self._device)
-        step = STEPS[STRENGTHS[header.strength]]
-        sent = immunize_working(carrier, working, code, step, self._networks.encoder)
+        sent = immunize_working(carrier, working, code, symbols, levels, STEPS[STRENGTHS[header.strength]])
         if size != (height, width):
             result = carry_residual(pixels, luma(sent - working)[0, 0].cpu().numpy())
         else:
@@ -156,7 +158,9 @@ class LatticeModel:
         canvas[..., rows, columns] = _to_tensor(to_working(pixels, (frame.height, frame.width)), self._device)
         known[..., rows, columns] = 1
         code = torch.from_numpy(fix.code)[None].to(self._device)
-        return receive(carrier, canvas.clamp(0, 255), code, known, fix.step)
+        level = MIDDLE_LEVEL if fix.header is None else fix.header.level
+        levels = torch.tensor([level], device=self._device)
+        return receive(carrier, canvas.clamp(0, 255), code, levels, known, fix.step)
 
     @torch.no_grad()
     def recover(

@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imuge_cli.lattice.gates import CALM, gates, self_noise
 from imuge_cli.lattice.layout import ROBUST_SLOTS, SLOT_COUNT
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
-from imuge_cli.models.lattice.carrier import GAINS, Carrier
+from imuge_cli.models.lattice.carrier import GAINS, Carrier, scale_of
 from imuge_cli.models.lattice.equalized import equalized
-from imuge_cli.payload.activity import adapted_variance
+from imuge_cli.payload.activity import adapted_variance, pooled_variance
 from imuge_cli.payload.solver import PixelEvidence, SymbolEvidence, operator_diagonal, solve
 from imuge_cli.payload.source import (
     BAND,
     SOURCE_BLOCK,
+    analyse_source,
     bands_of_picture,
     cells_of_picture,
     from_grid,
@@ -39,23 +41,26 @@ _CARE = 8
 # What the description leaves out is no white noise, and JPEG smears what was tampered with over the rest of its block:
 # the variance of cells counts so many times. Measured: at JPEG 50 .1 to .25 dB are won, elsewhere nothing is lost.
 _CELL_CAUTION = 4.0
+# What embedding adds to the variance of a calm block, in squared steps.
+_ADDED = SLOT_COUNT / BLOCK**2 / 12 * CALM**2
 
 
 @dataclass(frozen=True)
 class Effort:
     """Bounds on the work: passes of unwrapping, and conjugate gradient steps in each.
 
-    partial: whether the intact pixels of partly tampered blocks are evidence too. They are where the mask can be
-    trusted to the pixel.
+    certain: whether the mask can be trusted to the pixel. Then the intact pixels of partly tampered blocks are evidence
+    too, and wholly intact source blocks are read off. Before that, what was not found yet would be taken for true, and
+    a draft that agrees with it would hide it from the next look.
     """
 
     passes: int
     iterations: int
-    partial: bool
+    certain: bool
 
 
-THOROUGH = Effort(passes=12, iterations=40, partial=True)
-QUICK = Effort(passes=5, iterations=30, partial=False)
+THOROUGH = Effort(passes=12, iterations=40, certain=True)
+QUICK = Effort(passes=5, iterations=30, certain=False)
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,15 @@ class Statistics:
     """What the receiver has learned about photographs; may change with every set of weights.
 
     variance: COEFFICIENTS values, grey levels squared: how large a coefficient is. residue: 3 x 4 x 4, grey levels
-    squared: how far the bands of an immunized picture's pixels lie from the bands of its description.
+    squared: how far the bands of an immunized picture's pixels lie from the bands of its description. damage_floor,
+    damage_slope: COEFFICIENTS values: an attack whose noise has the variance g in the robust slots (grey levels
+    squared) changes a coefficient by damage_floor + damage_slope * g (variance, grey levels squared).
     """
 
     variance: Tensor
     residue: Tensor
+    damage_floor: Tensor
+    damage_slope: Tensor
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,9 @@ class Reception:
     symbols, cells. known: N x 1 x rows x columns, 1 where the block lies inside the suspect's frame.
     picture: N x 3 x H x W, grey levels: what the phases were taken from, the suspect with its response undone.
     step: grey levels. halves: N x 14, half the width of the interval that JPEG rounded a slot's phases to, cells
-    (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared.
+    (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared. leak: N x 1 x rows x columns: the
+    variance that the sender's gates left, cells squared. scale: N x 1: what the symbols were divided by, in the
+    model's standard deviations.
     """
 
     errors: Tensor
@@ -88,6 +99,8 @@ class Reception:
     step: float
     halves: Tensor
     jitter: Tensor
+    leak: Tensor
+    scale: Tensor
 
 
 @dataclass(frozen=True)
@@ -106,14 +119,17 @@ class Draft:
     coefficients: Tensor
 
 
-def receive(carrier: Carrier, picture: Tensor, code: Tensor, inside: Tensor, step: float) -> Reception:
-    """Phases of working pictures N x 3 x H x W (grey levels) whose header's code bits (N x 264) are known.
+def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, inside: Tensor, step: float) -> Reception:
+    """Phases of working pictures N x 3 x H x W (grey levels).
+
+    code, levels: what the header says, N x 264 code bits and N power levels.
 
     inside: N x 1 x H x W, 1 in the suspect's frame, a rectangle. What an attack did to the frequencies is undone.
     """
     picture = equalized(carrier, picture, code, inside, step)
     known = -functional.max_pool2d(-inside, BLOCK)
-    coefficients = analyse(luma(picture))
+    plane = luma(picture)
+    coefficients = analyse(plane)
     phases = carrier.by_order(wrap(coefficients / step - carrier.dither))
     rounded, spread = rounding_steps(coefficients)
     errors = torch.cat([phases[:, :1], wrap(phases[:, 1:2] - carrier.chip_phases(code))], 1)
@@ -125,6 +141,8 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, inside: Tensor, ste
         step=step,
         halves=rounded / (2 * step),
         jitter=spread / step**2,
+        leak=self_noise(gates(plane, received=_ADDED * step**2)),
+        scale=scale_of(levels)[:, None],
     )
 
 
@@ -136,10 +154,19 @@ def pilot_noise(carrier: Carrier, reception: Reception, trust: Tensor) -> Tensor
     count = trust.shape[0]
     slots = carrier.order[:, :2].expand(count, -1, -1, -1)
     weights = (trust * reception.known).expand(-1, 2, -1, -1)
-    noise = [circular_variance(reception.errors, weights * (slots == slot), (1, 2, 3)) for slot in range(ROBUST_SLOTS)]
+    noise = [
+        channel_variance(reception.errors, reception.leak, weights * (slots == slot)) for slot in range(ROBUST_SLOTS)
+    ]
     measured = torch.stack(noise, 1)
     worst = measured.max(1, keepdim=True).values
     return torch.cat([measured, worst.expand(-1, SLOT_COUNT - ROBUST_SLOTS)], 1) + NOISE_FLOOR
+
+
+def channel_variance(errors: Tensor, leak: Tensor, weights: Tensor) -> Tensor:
+    """Variance of phase errors (N x k x rows x columns, cells) beyond what the gates left: N, cells squared."""
+    total = weights.sum((1, 2, 3)).clamp_min(1e-6)
+    left = (leak * weights).sum((1, 2, 3)) / total
+    return (circular_variance(errors, weights, (1, 2, 3)) - left).clamp_min(0)
 
 
 def block_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tensor:
@@ -154,7 +181,8 @@ def _pilot_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tens
     half, jitter, variance = (
         torch.gather(t, 1, slots).view_as(reception.errors) for t in (reception.halves, reception.jitter, noise)
     )
-    return log_likelihood_ratio(reception.errors, torch.where(half > 0, jitter + NOISE_FLOOR, variance), half)
+    own = torch.where(half > 0, jitter + NOISE_FLOOR, variance) + reception.leak
+    return log_likelihood_ratio(reception.errors, own, half)
 
 
 def draft(
@@ -170,10 +198,13 @@ def draft(
     noise = pilot_noise(carrier, reception, trust**2)
     weight = _block_weight(carrier, reception, trust)
     pixels = _pixel_evidence(carrier, reception, weight, noise, statistics)
-    if effort.partial:
+    if effort.certain:
+        pixels = _with_whole_blocks(carrier, reception, weight, noise, statistics, pixels)
         pixels = _with_cells(carrier, reception, probability, weight, noise, statistics, pixels)
     scale = sender_scale(noise.device)
     prior = (statistics.variance / scale**2).repeat(carrier.grid.rows * carrier.grid.columns)[None]
+    # A busier picture is busier everywhere, as far as its power tells.
+    prior = prior * reception.scale**2
     return _Decoder(carrier, reception, trust, prior, pixels, effort).run(noise)
 
 
@@ -216,6 +247,22 @@ def _pixel_evidence(
     return PixelEvidence(values=values, precision=precision.reshape(n, 3, grid.rows, grid.columns, side, side))
 
 
+def _with_whole_blocks(
+    carrier: Carrier, reception: Reception, weight: Tensor, noise: Tensor, statistics: Statistics, pixels: PixelEvidence
+) -> PixelEvidence:
+    """Where all of a source block is intact its coefficients are read off; bands tell them less well."""
+    grid = carrier.grid
+    per = SOURCE_BLOCK // BLOCK
+    intact = -functional.max_pool2d(-weight, per)
+    damage = statistics.damage_floor + statistics.damage_slope * _grey_noise(reception, noise)[:, None]
+    return replace(
+        pixels,
+        precision=pixels.precision * (1 - intact)[..., None, None],
+        whole=analyse_source(to_grid(reception.picture, grid)),
+        whole_precision=intact[:, 0, :, :, None] / damage[:, None, None],
+    )
+
+
 def _with_cells(
     carrier: Carrier,
     reception: Reception,
@@ -240,6 +287,11 @@ def _with_cells(
     variance = statistics.residue.mean((1, 2))[None] + _grey_noise(reception, noise)[:, None]
     precision = tiles / (_CELL_CAUTION * variance[:, :, None, None, None, None])
     return replace(pixels, cells=cells_of_picture(to_grid(reception.picture, grid)), cell_precision=precision)
+
+
+def channel_noise(carrier: Carrier, reception: Reception) -> Tensor:
+    """Noise of a coefficient by the robust slots of an untampered picture, N, grey levels squared."""
+    return _grey_noise(reception, pilot_noise(carrier, reception, torch.ones_like(reception.known)))
 
 
 def _grey_noise(reception: Reception, noise: Tensor) -> Tensor:
@@ -269,11 +321,15 @@ class _Decoder:
         self.alive = (self.weight > 0.03).float()
         self.half = self._by_symbol(reception.halves)
         self.jitter = self._by_symbol(reception.jitter)
+        self.leak = reception.leak
+        self.amplitude = carrier.amplitude * reception.scale
 
     def run(self, noise: Tensor) -> Draft:
         carrier = self.carrier
         silent = SymbolEvidence(carrier.mixing, self.received.flatten(1) * 0, self.received.flatten(1) * 0)
         solution = self._solve(silent, None)
+        self.prior = pooled_variance(carrier.grid, self.prior, solution, self._uncertainty(silent))
+        solution = self._solve(silent, solution)
         mean = self._predict(solution)
         expected = self._doubt(silent)
         doubt = self._measure(mean, noise)
@@ -281,13 +337,13 @@ class _Decoder:
         still = 0
         base = self.prior
         for number in range(self.effort.passes):
-            variance = self._by_symbol(noise)
+            variance = self._by_symbol(noise) + self.leak
             value, precision = self._unwrap(mean, doubt.view(-1, 1, 1, 1), variance)
             precision = precision * self.alive
             evidence = SymbolEvidence(
                 carrier.mixing,
-                value.flatten(1) * carrier.amplitude,
-                precision.flatten(1) / carrier.amplitude**2,
+                value.flatten(1) * self.amplitude,
+                precision.flatten(1) / self.amplitude**2,
             )
             solution = self._solve(evidence, solution)
             previous, doubt = doubt, (self._doubt(evidence) * correction).clamp(1e-4, 2.0)
@@ -313,7 +369,7 @@ class _Decoder:
         value, precision = unwrap(self.received, mean, doubt, noise, self.outlier, gains)
         if not bool((self.half > 0).any()):
             return value, precision
-        half, jitter = self.half.clamp_min(0.01), self.jitter + NOISE_FLOOR
+        half, jitter = self.half.clamp_min(0.01), self.jitter + NOISE_FLOOR + self.leak
         other = unwrap_rounded(self.received, mean, doubt, jitter, half, self.outlier, gains)
         used = self.half > 0
         return torch.where(used, other[0], value), torch.where(used, other[1], precision)
@@ -325,7 +381,7 @@ class _Decoder:
         return (coefficients / sender_scale(coefficients.device)).flatten(1)
 
     def _predict(self, solution: Tensor) -> Tensor:
-        return (self.carrier.mixing.forward(solution) / self.carrier.amplitude).view_as(self.received)
+        return (self.carrier.mixing.forward(solution) / self.amplitude).view_as(self.received)
 
     def _by_symbol(self, noise: Tensor) -> Tensor:
         """Noise by slot, N x 14, to noise by symbol, N x 12 x rows x columns."""
@@ -337,14 +393,14 @@ class _Decoder:
         For random mixing the symbols act on every coefficient like one precision s, found from the fixed point of
         T = mean 1/(d + s), s = mean p/(1 + p T), with d the coefficients' precision without symbols.
         """
-        return self._uncertainty(evidence).sum(1) / self.carrier.mixing.length / self.carrier.amplitude**2
+        return self._uncertainty(evidence).sum(1) / self.carrier.mixing.length / self.amplitude[:, 0] ** 2
 
     def _uncertainty(self, evidence: SymbolEvidence) -> Tensor:
         """Variance that the solution leaves in each coefficient, N x grid.size, in the sender's units."""
         carrier = self.carrier
         count, length = self.received.shape[0], carrier.mixing.length
         none = SymbolEvidence(carrier.mixing, evidence.values, evidence.precision * 0)
-        own = operator_diagonal(carrier.grid, self.prior.expand(count, carrier.grid.size), none, self.pixels)
+        own = operator_diagonal(carrier.grid, self.prior, none, self.pixels)
         precision, power = evidence.precision, own.new_zeros(count, 1)
         variance = (1 / own).sum(1, keepdim=True) / length
         if bool((precision > 0).any()):
@@ -381,14 +437,14 @@ class _Decoder:
 
     def _spread_by_slot(self, mean: Tensor) -> Tensor:
         error = wrap(self.received - self.carrier.gains * mean)
-        spread = [circular_variance(error, self.weight**2 * (self.slots == s), (1, 2, 3)) for s in range(SLOT_COUNT)]
+        spread = [channel_variance(error, self.leak, self.weight**2 * (self.slots == s)) for s in range(SLOT_COUNT)]
         return torch.stack(spread, 1)
 
     def _ratios(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> Tensor:
         """Log likelihood ratios of `overwritten`, all slots: N x 14 x rows x columns by slot."""
         carrier, reception = self.carrier, self.reception
         error = wrap(self.received - self.carrier.gains * mean)
-        own = torch.where(self.half > 0, self.jitter + NOISE_FLOOR, self._by_symbol(noise))
+        own = torch.where(self.half > 0, self.jitter + NOISE_FLOOR, self._by_symbol(noise)) + self.leak
         data = log_likelihood_ratio(error, own + carrier.gains**2 * doubt.view(-1, 1, 1, 1), self.half)
         pilots = _pilot_ratios(carrier, reception, noise)
         return carrier.by_slot(torch.cat([pilots, data], 1) * reception.known)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from imuge_cli.lattice.gates import gates
 from imuge_cli.lattice.modulation import embed
-from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.lattice.transform import luma
+from imuge_cli.models.lattice.carrier import LEVEL_OCTAVES, LEVELS, MIDDLE_LEVEL, Carrier, scale_of
 from imuge_cli.networks.encoder import Encoder
 from imuge_cli.payload.source import analyse_source, model_variance, sender_scale, to_grid
 
@@ -25,20 +27,27 @@ def coefficients_of(carrier: Carrier, rgb: Tensor, encoder: Encoder | None = Non
 
 
 def describe(carrier: Carrier, rgb: Tensor, encoder: Encoder | None = None) -> Tensor:
-    """The symbols of working pictures N x 3 x H x W (grey levels), N x outputs, in standard deviations."""
+    """The symbols of working pictures N x 3 x H x W (grey levels), N x outputs, in the model's standard deviations."""
     return carrier.mixing.forward(coefficients_of(carrier, rgb, encoder)) / carrier.amplitude
 
 
+def power_levels(symbols: Tensor) -> Tensor:
+    """The power level of each row of symbols, N x outputs: N, int64, see `carrier.scale_of`."""
+    deviation = symbols.square().mean(1).sqrt().clamp_min(1e-6)
+    return torch.round(torch.log2(deviation) / LEVEL_OCTAVES + MIDDLE_LEVEL).clamp(0, LEVELS - 1).long()
+
+
 def immunize_working(
-    carrier: Carrier, rgb: Tensor, code: Tensor, step: float, encoder: Encoder | None = None
+    carrier: Carrier, rgb: Tensor, code: Tensor, symbols: Tensor, levels: Tensor, step: float
 ) -> Tensor:
     """Immunized working pictures, N x 3 x H x W in grey levels, not yet rounded.
 
-    rgb: grey levels. code: N x 264 header code bits. step: the lattice step in grey levels.
+    rgb: grey levels. code: N x 264 header code bits. symbols: N x outputs, from `describe`. levels: N, from
+    `power_levels`. step: the lattice step in grey levels.
     """
-    count = rgb.shape[0]
-    symbols = describe(carrier, rgb, encoder).view(count, -1, carrier.rows, carrier.columns)
-    pilots = rgb.new_zeros(count, 1, carrier.rows, carrier.columns)
-    phases = torch.cat([pilots, carrier.chip_phases(code), symbols * carrier.gains], 1)
+    steps = torch.tensor(step, device=rgb.device)
+    chips = carrier.chip_phases(code)
+    data = symbols.view(len(rgb), -1, carrier.rows, carrier.columns) / scale_of(levels).view(-1, 1, 1, 1)
+    phases = torch.cat([torch.zeros_like(chips), chips, data * carrier.gains], 1)
     wanted = carrier.by_slot(phases) + carrier.dither
-    return embed(rgb, wanted, torch.tensor(step, device=rgb.device))
+    return embed(rgb, wanted, steps, gates(luma(rgb)))
