@@ -1,24 +1,32 @@
 """Gates: how far a slot is pulled towards its lattice point (distortion compensation, Chen & Wornell 2001, section V).
 
-What a gate leaves undone is noise of a known size to the receiver; what it spares is distortion. Flat areas, where
-grain is seen and where the SSIM counts it, are pulled less.
+What a gate spares is distortion: flat areas, where grain is seen and where the SSIM counts it, are pulled less. What it
+leaves undone is a known part of the host's own coefficient, and in a calm block that is known to be small: the
+receiver, who sees how busy a block is, goes the rest of the way (see `pulled`).
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import torch
 from torch import Tensor
 from torch.nn import functional
 
-from imuge_cli.lattice.transform import BLOCK
+from imuge_cli.lattice.transform import BLOCK, SLOTS
 
 # Gates of a block without any activity, and of one with very much of it.
-CALM, BUSY = 0.65, 0.95
+CALM, BUSY = 0.6, 1.0
 # Luma variance (grey levels squared) of a block half way between the two.
-HALF_WAY = 100.0
+HALF_WAY = 60.0
+# A block's energy falls with frequency like (u^2 + v^2) to the power of minus this.
+_FALL = 1.3
+# Variance of a host coefficient in a block without activity, grey levels squared.
+_STILL = 1.0
 
 
-def gates(plane: Tensor, *, received: float = 0.0) -> Tensor:
-    """The gates of luma N x 1 x H x W (grey levels): N x 1 x H//8 x W//8, in (0, 1].
+def activity(plane: Tensor, *, received: float = 0.0) -> Tensor:
+    """Variance of each block of luma N x 1 x H x W (grey levels): N x 1 x H//8 x W//8, grey levels squared.
 
     received: for a receiver, who sees the activity of what was sent: the variance that the embedding added.
     """
@@ -26,10 +34,35 @@ def gates(plane: Tensor, *, received: float = 0.0) -> Tensor:
     whole = plane[..., : rows * BLOCK, : columns * BLOCK]
     mean = functional.avg_pool2d(whole, BLOCK)
     centred = whole - functional.interpolate(mean, scale_factor=BLOCK, mode="nearest")
-    variance = (functional.avg_pool2d(centred**2, BLOCK) - received).clamp_min(0)
-    return CALM + (BUSY - CALM) * variance / (variance + HALF_WAY)
+    return (functional.avg_pool2d(centred**2, BLOCK) - received).clamp_min(0)
 
 
-def self_noise(gate: Tensor) -> Tensor:
-    """Variance of the phase error that gates leave, in cells squared: what is not moved lies anywhere in its cell."""
-    return (1 - gate) ** 2 / 12
+def gates(active: Tensor) -> Tensor:
+    """The gates of blocks of some activity (variance, grey levels squared): the same shape, in (0, 1]."""
+    return CALM + (BUSY - CALM) * active / (active + HALF_WAY)
+
+
+def pulled(active: Tensor, step: float) -> tuple[Tensor, Tensor]:
+    """How a receiver undoes gates: by what to multiply slot coefficients, and the variance that is left.
+
+    active: N x 1 x h x w, variance of each block as it was sent. Returns N x 14 x h x w twice, factors and variances in
+    squared steps.
+
+    With c the host (mean 0, variance v), e the way to the lattice point (uniform, variance q^2 / 12) and a the gate,
+    s = c + a e was sent. s + (1 - a) E[e | s] estimates the lattice point c + e; the linear estimate of e is
+    a q^2 / 12 / (v + a^2 q^2 / 12) times s, and leaves (1 - a)^2 q^2 / 12 times v / (v + a^2 q^2 / 12).
+    """
+    gate = gates(active)
+    host = BLOCK**2 * active * _shares(active.device) + _STILL
+    uniform = step**2 / 12
+    sent = host + gate**2 * uniform
+    factor = 1 + (1 - gate) * gate * uniform / sent
+    return factor, (1 - gate) ** 2 / 12 * host / sent
+
+
+@lru_cache(maxsize=4)
+def _shares(device: torch.device) -> Tensor:
+    """The share that each slot has of a block's energy: 14 x 1 x 1."""
+    weights = {(u, v): float(u * u + v * v) ** -_FALL for u in range(BLOCK) for v in range(BLOCK) if (u, v) != (0, 0)}
+    total = sum(weights.values())
+    return torch.tensor([weights[slot] / total for slot in SLOTS], device=device)[:, None, None]

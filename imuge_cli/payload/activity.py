@@ -19,6 +19,10 @@ _EDGES = (0.5, 2.5, 5.5, 9.5, 15.5, 23.5)
 _CAUTION = 1.0
 _POOL_CAUTION = 4.0
 _RANGE = (0.03, 20.0)
+# How much of a lost coefficient's variance stays open once its surroundings have been continued into the gap: of the mean,
+# and of the next octave. Measured on 200 photographs with a tenth, a quarter and half of them gone: .10 to .36 and .62 to
+# .88; where the guess was far off, such trust cost more than it won elsewhere.
+_BEYOND_GUESS = (0.5, 1.0)
 
 
 @lru_cache(maxsize=4)
@@ -29,6 +33,16 @@ def _octaves(device: torch.device) -> Tensor:
     octave = torch.bucketize(radius, torch.tensor(_EDGES, device=device))
     number = channel * (len(_EDGES) + 1) + octave
     return torch.nn.functional.one_hot(number, 3 * (len(_EDGES) + 1)).T.float()
+
+
+@lru_cache(maxsize=4)
+def beyond_guess(device: torch.device) -> Tensor:
+    """The share of each coefficient's variance that a guess from the surroundings leaves open: COEFFICIENTS values."""
+    groups = _octaves(device).view(3, len(_EDGES) + 1, COEFFICIENTS)
+    share = torch.ones(COEFFICIENTS, device=device)
+    for octave, left in enumerate(_BEYOND_GUESS):
+        share = torch.where(groups[:, octave].sum(0) > 0, left, share)
+    return share
 
 
 def pooled_variance(grid: SourceGrid, prior: Tensor, solution: Tensor, uncertainty: Tensor) -> Tensor:

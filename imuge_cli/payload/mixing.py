@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from imuge_cli.keys import Secret, keyed_permutation, keyed_signs
 
+# Transforms longer than this fall out of a processor's cache and cost several times as much a value.
+LONGEST = 20_000
+
 
 def fast_length(minimum: int) -> int:
     """The smallest 2^a 3^b 5^c that is at least `minimum`: Fourier transforms of such lengths are fast."""
@@ -43,16 +46,20 @@ def hartley(values: Tensor) -> Tensor:
 class Mixing:
     """A = (rows) (Hartley) (signs) (permutation): from `inputs` coefficients to `outputs` symbols.
 
+    The Hartley transform is one of several side by side, each of a random part of the inputs, where there are many.
+
     A has orthonormal rows where outputs <= inputs, orthonormal columns where all rows are kept, and a part of
     an orthonormal matrix's rows and columns in general.
 
-    positions, rows: where inputs and outputs lie in the transform. from_inputs, from_outputs: the inverses, `length`
-    numbers each, with the number after the last where nothing lies.
+    length: of all transforms together, `transforms` of them of equal length. positions, rows: where inputs and outputs
+    lie in them. from_inputs, from_outputs: the inverses, `length` numbers each, with the number after the last where
+    nothing lies.
     """
 
     inputs: int
     outputs: int
     length: int
+    transforms: int
     positions: Tensor
     signs: Tensor
     rows: Tensor
@@ -79,15 +86,19 @@ class Mixing:
         return self._values(spread * self._signal(values))
 
     def _signal(self, values: Tensor) -> Tensor:
-        return hartley(functional.pad(values * self.signs, (0, 1)).index_select(1, self.from_inputs))
+        return self._transform(functional.pad(values * self.signs, (0, 1)).index_select(1, self.from_inputs))
 
     def _values(self, spectrum: Tensor) -> Tensor:
-        return hartley(spectrum).index_select(1, self.positions) * self.signs
+        return self._transform(spectrum).index_select(1, self.positions) * self.signs
+
+    def _transform(self, values: Tensor) -> Tensor:
+        return hartley(values.view(len(values), self.transforms, -1)).flatten(1)
 
 
 def make_mixing(secret: Secret, inputs: int, outputs: int, device: torch.device) -> Mixing:
-    """The mixing under a secret. Format version 1: it depends on the secret and the two counts alone."""
-    length = fast_length(max(inputs, outputs))
+    """The mixing under a secret. Format version 2: it depends on the secret and the two counts alone."""
+    transforms = -(-max(inputs, outputs) // LONGEST)
+    length = transforms * fast_length(-(-max(inputs, outputs) // transforms))
     name = f"payload mixing {inputs} {outputs}"
     positions = keyed_permutation(secret.subkey(name + " positions"), length)[:inputs]
     rows = keyed_permutation(secret.subkey(name + " rows"), length)[:outputs]
@@ -96,6 +107,7 @@ def make_mixing(secret: Secret, inputs: int, outputs: int, device: torch.device)
         inputs=inputs,
         outputs=outputs,
         length=length,
+        transforms=transforms,
         positions=torch.from_numpy(positions).to(device),
         signs=torch.from_numpy(signs).to(device),
         rows=torch.from_numpy(rows).to(device),

@@ -20,6 +20,7 @@ SOURCE_BLOCK = 64
 BAND = 4
 COEFFICIENT_COUNTS = (800, 120, 120)
 COEFFICIENTS = sum(COEFFICIENT_COUNTS)
+_LUMA = COEFFICIENT_COUNTS[0]
 # Frequencies 0 .. REACH - 1 occur among the coefficients.
 REACH = 40
 # Model of a coefficient's variance, c * (1 + r) ** -p with r the radial frequency, fitted to photographs.
@@ -248,12 +249,39 @@ def cell_diagonal(precision: Tensor) -> Tensor:
 def normal(coefficients: Tensor, band_precision: Tensor, cell_precision: Tensor | None) -> Tensor:
     """The sum of adjoint(precision * view(coefficients)) over the views by bands and by cells.
 
-    What a solver does hundreds of times; the coefficients are laid out once for both.
+    What a solver does hundreds of times. Luma and the colour differences, which have far lower frequencies alone, are
+    laid out apart, and once for both views.
     """
-    spectrum = _place(coefficients)
-    q = _band_matrix(coefficients.device)
-    result = q.T @ (band_precision * (q @ spectrum @ q.T)) @ q
-    if cell_precision is not None:
-        c = _cell_matrix(coefficients.device)
-        result = result + c.T @ (cell_precision * (c @ spectrum @ c.T)) @ c
-    return _pick(result)
+    device = coefficients.device
+    results = []
+    for channels, part in ((slice(0, 1), slice(0, _LUMA)), (slice(1, 3), slice(_LUMA, COEFFICIENTS))):
+        origins, places, reach = _corner(channels.start, device)
+        n, rows, columns, _ = coefficients.shape
+        spectrum = functional.pad(coefficients[..., part], (0, 1)).index_select(-1, origins)
+        spectrum = spectrum.view(n, rows, columns, -1, reach, reach)
+        q = _band_matrix(device)[:, :reach]
+        result = _there_and_back(q, spectrum, band_precision[:, channels])
+        if cell_precision is not None:
+            result = result + _there_and_back(_cell_matrix(device)[:, :reach], spectrum, cell_precision[:, channels])
+        results.append(result.reshape(n, rows, columns, -1).index_select(-1, places))
+    return torch.cat(results, -1)
+
+
+def _there_and_back(view: Tensor, spectrum: Tensor, precision: Tensor) -> Tensor:
+    """Adjoint of precision times view of N x rows x columns x channels x reach x reach; precision: channels second."""
+    seen = view @ spectrum @ view.T
+    result: Tensor = view.T @ (precision.permute(0, 2, 3, 1, 4, 5) * seen) @ view
+    return result
+
+
+@lru_cache(maxsize=8)
+def _corner(first: int, device: torch.device) -> tuple[Tensor, Tensor, int]:
+    """The low-frequency corner of luma (first = 0) or both colour differences (1): which coefficient of theirs lies
+    where in it (their number where none does), where each lies, and the corner's side."""
+    channel, u, v = (t[_LUMA:] if first else t[:_LUMA] for t in frequencies(device))
+    reach = int(torch.maximum(u, v).max()) + 1
+    places = ((channel - first) * reach + u) * reach + v
+    size = (int(channel.max()) - first + 1) * reach * reach
+    origins = torch.full((size,), len(places), dtype=torch.int64, device=device)
+    origins[places] = torch.arange(len(places), device=device)
+    return origins, places, reach

@@ -10,17 +10,20 @@ gets (Minka 2001).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+# A phase that takes away less of the variance is left out.
+_LEAST_TOLD = 0.005
 _TURNS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 
 def unwrap(
     received: Tensor, mean: Tensor, variance: Tensor, noise: Tensor, outlier: Tensor, gain: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Value and precision (one over variance) of the message a received phase sends about its symbol.
+    """Mean and variance (cells, cells squared) of the phase before it was wrapped, given the received one.
 
     received: cells in [-0.5, 0.5). mean, variance: of the symbol, from elsewhere. noise: variance in cells squared.
     outlier: probability in (0, 1) that the symbol was overwritten. gain: cells per standard deviation. All
@@ -41,7 +44,7 @@ def unwrap(
     posterior = (weight * stacked).sum(0)
     within = weight[0] * spread + (1 - weight[0]) * (share * noise)
     posterior_variance = (within + (weight * (stacked - posterior) ** 2).sum(0)).clamp_min(1e-9)
-    return _message(posterior, posterior_variance, expected, spread, gain)
+    return posterior, posterior_variance
 
 
 def unwrap_rounded(
@@ -78,20 +81,33 @@ def unwrap_rounded(
     share = spread / total
     posterior = expected + share * sigma * standard
     posterior_variance = (share * noise + share**2 * total * standard_variance).clamp_min(1e-9)
-    return _message(posterior, posterior_variance, expected, spread, gain)
+    return posterior, posterior_variance
 
 
 def _normal(x: Tensor) -> Tensor:
     return torch.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
-def _message(
-    posterior: Tensor, posterior_variance: Tensor, expected: Tensor, spread: Tensor, gain: Tensor
+def message(
+    posterior: Tensor,
+    variance: Tensor,
+    expected: Tensor,
+    spread: Tensor,
+    gain: Tensor,
+    alike: Callable[[Tensor], Tensor] = lambda share: share,
 ) -> tuple[Tensor, Tensor]:
-    """The Gaussian that turns the prior (expected, spread) into the posterior, in units of the symbol."""
-    precision = (1 / posterior_variance - 1 / spread).clamp_min(0)
-    value = (posterior / posterior_variance - expected / spread) / precision.clamp_min(1e-6)
-    value = torch.where(precision > 1e-6, value, posterior)
+    """Value and precision (one over variance) of what received phases say of their symbols, in the symbols' units.
+
+    posterior, variance: of the phase, from `unwrap`; expected, spread: its mean and variance without the received one.
+    cells, cells squared. alike: puts in place of each variance's share of its spread the mean over alike symbols. A
+    phase that leaves no less variance than there was says nothing: precision 0.
+    """
+    share = alike(variance / spread)
+    told = (1 - share).clamp_min(_LEAST_TOLD)
+    precision = torch.where(
+        1 - share > _LEAST_TOLD, told / (1 - told).clamp_min(1e-4) / spread, torch.zeros_like(share)
+    )
+    value = expected + (posterior - expected) / told
     return value / gain, precision * gain * gain
 
 

@@ -43,6 +43,9 @@ _TAMPER_WEIGHTS = {
     "text": 0.6,
 }
 
+_WRITTEN = 0.12
+"""Share of masks in the shape of letters among those that do not follow from the kind of tampering."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -191,7 +194,8 @@ def _tampered(
     kind = str(rng.choice(TAMPERS, p=_tamper_chances()))
     share = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
     if rng.random() < 0.5:
-        mask = random_mask(height, width, share, rng, "any")
+        # Letters cover no block wholly: all that tells of them is how far single phases lie off.
+        mask = random_mask(height, width, share, rng, "text" if rng.random() < _WRITTEN else "any")
         return apply_tamper(picture, kind, mask, rng, donor)
     return random_tamper(picture, kind, share, rng, donor)
 

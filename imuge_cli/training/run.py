@@ -19,12 +19,13 @@ from imuge_cli.checkpoints import load_weights, save_weights
 from imuge_cli.errors import UsageError
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
 from imuge_cli.models.registry import pick_device
+from imuge_cli.networks.precision import short_floats
 from imuge_cli.training.batches import Recipe, draw_originals
 from imuge_cli.training.data import VALIDATION, load_pictures
 from imuge_cli.training.lessons import Lesson, Lessons
 from imuge_cli.training.objectives import recoverer_loss, verifier_loss
 from imuge_cli.training.plan import Plan
-from imuge_cli.training.state import Saved, State
+from imuge_cli.training.state import Saved, State, stoppable
 from imuge_cli.training.statistics import measure_statistics
 from imuge_cli.training.validation import Validation, validate
 
@@ -79,7 +80,8 @@ def run_training(
     pictures = load_pictures(data, limit=limit)
     progress(f"{len(pictures)} pictures; training {'+'.join(chosen)} on {place}; batch {recipe.batch}")
     state = _begin(plan, pictures, resume, start, progress)
-    _loop(plan, state, pictures, progress)
+    with stoppable():
+        _loop(plan, state, pictures, progress)
     return _finish(plan, state, pictures, progress)
 
 
@@ -173,21 +175,13 @@ def _learn(plan: Plan, state: State) -> None:
     state.advance()
 
 
-def _short_floats(device: torch.device) -> torch.autocast:
-    """bfloat16 where the device computes with it: CUDA, and CPUs of recent years (others are slower with it)."""
-    # Older releases of torch cannot tell what the CPU has.
-    able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    native = device.type == "cuda" or bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
-
-
 def _step(plan: Plan, state: State, lesson: Lesson) -> dict[str, float]:
     """Gradients of what is shown, and its losses."""
     networks = state.networks
     networks.train()
     state.optimizer.zero_grad(set_to_none=True)
     values = {}
-    with _short_floats(plan.device):
+    with short_floats(plan.device):
         if "v" in plan.nets:
             rng = np.random.default_rng([plan.recipe.seed, state.step, 8])
             loss = verifier_loss(networks, lesson.examples, rng)

@@ -142,3 +142,25 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
         if held:
             signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM (`kill`, a machine that goes down, a batch system's end) stop the block like Ctrl-C.
+
+    Ctrl-C works in it even where a shell has switched it off, as shells do for what scripts start in the background.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if before[signal.SIGINT] is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # None: a handler that was not set from Python, and cannot be set again.
+            if handler is not None:
+                signal.signal(number, handler)

@@ -108,7 +108,10 @@ def test_an_untouched_picture_is_received_almost_without_error(case: Case) -> No
     reception = case.receive(case.immunized)
     assert reception.errors.shape == (2, 2, 32, 32)
     assert reception.data.shape == (2, 12, 32, 32)
-    assert float((reception.errors**2).mean()) == pytest.approx(float(reception.leak.mean()), rel=0.15)
+    # Pilots and header chips have no gates: what is left is rounding to 8 bits, and what was clipped.
+    assert float((reception.errors**2).mean()) < 1.3 / 12 / reception.step**2
+    assert float(reception.leak[:, :2].abs().max()) == 0
+    assert float((reception.stretch[:, :2] - 1).abs().max()) == 0
     noise = pilot_noise(case.carrier, reception, torch.ones(2, 1, 32, 32))
     assert noise.shape == (2, 14)
     assert 0.001 < float(noise.min()) < float(noise.max()) < 0.004
@@ -119,7 +122,9 @@ def test_the_symbols_arrive(case: Case) -> None:
     reception = case.receive(case.immunized)
     error = wrap(reception.data - symbols.view(2, 12, 32, 32) * case.carrier.gains)
     assert float(error.abs().median()) < 0.06
-    assert float((error**2).mean()) == pytest.approx(float(reception.leak.mean()), rel=0.15)
+    # How busy a block was is guessed from what arrived; that adds a little.
+    claimed = float((reception.leak + reception.stretch**2 / 12 / reception.step**2)[:, 2:].mean())
+    assert 0.8 * claimed < float((error**2).mean()) < 1.2 * claimed
     # Power levels lie half an octave apart.
     for picture in symbols:
         assert 2**-0.25 - 0.01 < float(picture.square().mean().sqrt()) < 2**0.25 + 0.01
@@ -143,6 +148,21 @@ def test_what_lies_in_the_masked_area_does_not_matter(case: Case, square: Tensor
     found = quality(case.draft(case.receive(suspect), square).picture, case.original, mask)
     assert float(found.min()) > 20
     assert float((found - quality(untampered.picture, case.original, mask)).abs().max()) < 1
+
+
+@pytest.mark.parametrize("size", [10, 20])
+def test_the_doubt_is_what_symbols_lie_off(case: Case, size: int) -> None:
+    """Symbols of masked blocks are not used; how far they are from what the rest says of them is the doubt."""
+    masked = torch.zeros(2, 1, 32, 32)
+    masked[..., 6 : 6 + size, 8 : 8 + size] = 1
+    solution = draft(case.carrier, case.receive(case.immunized), pixels_of(masked), case.statistics, THOROUGH)
+    scale = case.carrier.amplitude * scale_of(case.levels)[:, None]
+    said = case.carrier.mixing.forward(solution.coefficients) / scale
+    sent = describe(case.carrier, case.original) / scale_of(case.levels)[:, None]
+    error = ((said - sent) ** 2).view(2, 12, 32, 32) * masked
+    true = error.sum((1, 2, 3)) / (12 * masked.sum((1, 2, 3)))
+    ratio = solution.doubt / true
+    assert 0.6 < float(ratio.min()) <= float(ratio.max()) < 1.7
 
 
 def test_doubting_more_blocks_is_never_much_better(case: Case, square: Tensor, untampered: Draft) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from imuge_cli.payload.activity import adapted_variance, pooled_variance
+from imuge_cli.payload.activity import adapted_variance, beyond_guess, pooled_variance
 from imuge_cli.payload.source import COEFFICIENTS, SourceGrid, frequencies, model_variance
 
 GRID = SourceGrid(2, 3)
@@ -140,3 +140,11 @@ def test_a_picture_as_a_whole_tells_what_to_expect_of_blocks_nobody_saw() -> Non
 def test_a_picture_of_which_nothing_is_known_keeps_the_prior() -> None:
     found = pooled_variance(GRID, prior(), torch.zeros(2, GRID.size), prior().repeat(2, 1))
     torch.testing.assert_close(found, prior().repeat(2, 1))
+
+
+def test_a_guess_tells_the_mean_of_each_channel_best() -> None:
+    share = beyond_guess(torch.device("cpu"))
+    assert share.shape == (COEFFICIENTS,)
+    mean = torch.stack([members(channel, 0) for channel in range(3)]).any(0)
+    assert int(mean.sum()) == 3
+    assert bool((share[mean] < 1).all()) and bool((share[~mean] <= 1).all()) and bool((share > 0).all())

@@ -133,7 +133,7 @@ def test_the_normal_operator_is_both_views_there_and_back() -> None:
 def test_the_diagonal_of_cells_is_the_operators() -> None:
     weight = torch.rand(1, 3, 1, 1, 32, 32, generator=torch.Generator().manual_seed(5))
     unit = torch.eye(COEFFICIENTS)[::97].view(-1, 1, 1, COEFFICIENTS)
-    operated = normal(unit, torch.zeros(1), weight.expand(len(unit), -1, -1, -1, -1, -1))
+    operated = normal(unit, torch.zeros_like(weight), weight.expand(len(unit), -1, -1, -1, -1, -1))
     found = (operated * unit).sum((1, 2, 3))
     torch.testing.assert_close(cell_diagonal(weight)[0, 0, 0, ::97], found, rtol=1e-4, atol=1e-5)
 

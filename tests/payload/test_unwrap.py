@@ -13,11 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imuge_cli.lattice.modulation import wrap
-from imuge_cli.payload.unwrap import circular_variance, log_likelihood_ratio, unwrap
+from imuge_cli.payload.unwrap import circular_variance, log_likelihood_ratio, message, unwrap
 
 
 def tensor(value: float) -> Tensor:
     return torch.tensor([value], dtype=torch.float64)
+
+
+def heard(
+    received: Tensor, mean: Tensor, variance: Tensor, noise: Tensor, outlier: Tensor, gain: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What a phase says of its symbol: value and precision."""
+    posterior, left = unwrap(received, mean, variance, noise, outlier, gain)
+    return message(posterior, left, gain * mean, gain**2 * variance, gain)
 
 
 def posterior_by_integration(
@@ -51,7 +59,7 @@ def test_message_times_prior_is_the_posterior(
     """spread: the prior's standard deviation in cells; noise: the channel's."""
     variance = (spread / gain) ** 2
     centre, width = posterior_by_integration(received, mean, variance, noise**2, outlier, gain)
-    value, precision = (float(t) for t in unwrap(*map(tensor, (received, mean, variance, noise**2, outlier, gain))))
+    value, precision = (float(t) for t in heard(*map(tensor, (received, mean, variance, noise**2, outlier, gain))))
     assert precision >= 0
     if width < 0.98 * variance:
         total = 1 / variance + precision
@@ -66,27 +74,50 @@ def test_message_times_prior_is_the_posterior(
 def test_wraps_are_undone_where_the_prior_is_good(symbol: float) -> None:
     gain = 0.35
     received = wrap(tensor(gain * symbol))
-    value, precision = unwrap(received, tensor(symbol + 0.3), tensor(0.04), tensor(1e-6), tensor(1e-6), tensor(gain))
+    value, precision = heard(received, tensor(symbol + 0.3), tensor(0.04), tensor(1e-6), tensor(1e-6), tensor(gain))
     assert float(value) == pytest.approx(symbol, abs=1e-3)
     assert float(precision) > 0.9 * gain**2 / 1e-6
 
 
 def test_an_overwritten_symbol_says_almost_nothing() -> None:
     received = torch.linspace(-0.5, 0.49, 50, dtype=torch.float64)
-    _, precision = unwrap(received, tensor(0.2).expand(50), tensor(0.5), tensor(0.002), tensor(0.999), tensor(0.35))
+    _, precision = heard(received, tensor(0.2).expand(50), tensor(0.5), tensor(0.002), tensor(0.999), tensor(0.35))
     assert float(precision.max()) < 0.05 / 0.5
 
 
 def test_a_wide_prior_cannot_choose_between_wraps() -> None:
-    _, sharp = unwrap(*map(tensor, (0.1, 0.0, 0.05, 0.002, 0.02, 0.35)))
-    _, vague = unwrap(*map(tensor, (0.1, 0.0, 100.0, 0.002, 0.02, 0.35)))
+    _, sharp = heard(*map(tensor, (0.1, 0.0, 0.05, 0.002, 0.02, 0.35)))
+    _, vague = heard(*map(tensor, (0.1, 0.0, 100.0, 0.002, 0.02, 0.35)))
     assert float(sharp) > 10
     assert float(vague) < 1
 
 
+def test_alike_symbols_share_the_mean_of_what_is_left_of_their_variance() -> None:
+    """Single symbols may come out less certain than they went in; the mean says what all of them tell."""
+    generator = torch.Generator().manual_seed(5)
+    gain, variance, noise = torch.tensor(0.5), torch.tensor(0.35), torch.tensor(0.004)
+    symbols = torch.randn(200_000, generator=generator)
+    mean = torch.randn(200_000, generator=generator) * 0.3
+    symbols = mean + symbols * variance.sqrt()
+    received = wrap(gain * symbols + torch.randn(200_000, generator=generator) * noise.sqrt())
+    outlier = torch.tensor(1e-6)
+    posterior, left = unwrap(received, mean, variance, noise, outlier, gain)
+    alone = message(posterior, left, gain * mean, gain**2 * variance, gain)
+    shared = message(
+        posterior, left, gain * mean, gain**2 * variance, gain, lambda share: share.mean().expand_as(share)
+    )
+    assert float((left > gain**2 * variance).float().mean()) > 0.05
+    # Combined with what was known, the message is as far off as it says; one by one they claim too much.
+    for (value, precision), honest in ((shared, True), (alone, False)):
+        estimate = (mean / variance + value * precision) / (1 / variance + precision)
+        claimed = (1 / (1 / variance + precision)).mean()
+        true = ((estimate - symbols) ** 2).mean()
+        assert (float(true / claimed) < 1.03) == honest
+
+
 def test_shapes_broadcast() -> None:
     received = torch.rand(2, 12, 3, 4) - 0.5
-    value, precision = unwrap(
+    value, precision = heard(
         received,
         torch.zeros(2, 12, 3, 4),
         torch.full((2, 1, 1, 1), 0.1),

@@ -14,13 +14,21 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from imuge_cli.lattice.modulation import wrap
-from imuge_cli.payload.unwrap import log_likelihood_ratio, unwrap, unwrap_rounded
+from imuge_cli.payload.unwrap import log_likelihood_ratio, message, unwrap, unwrap_rounded
 
 Values = NDArray[np.float64]
 
 
 def tensors(*values: float, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     return [torch.tensor([value], dtype=dtype) for value in values]
+
+
+def heard(
+    received: Tensor, mean: Tensor, variance: Tensor, noise: Tensor, half: Tensor, outlier: Tensor, gain: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What a rounded phase says of its symbol: value and precision."""
+    posterior, left = unwrap_rounded(received, mean, variance, noise, half, outlier, gain)
+    return message(posterior, left, gain * mean, gain**2 * variance, gain)
 
 
 def posterior_by_integration(
@@ -83,7 +91,7 @@ def test_message_times_prior_is_the_posterior(
     variance = (spread / gain) ** 2
     centre, width = posterior_by_integration(received, mean, variance, noise**2, half, outlier, gain)
     arguments = tensors(received, mean, variance, noise**2, half, outlier, gain, dtype=dtype)
-    value, precision = (float(t) for t in unwrap_rounded(*arguments))
+    value, precision = (float(t) for t in heard(*arguments))
     check_message(value, precision, mean, variance, centre, width, 1e-3)
 
 
@@ -100,7 +108,7 @@ def test_an_interval_of_no_width_is_plain_noise(received: float, mean: float) ->
 def test_a_wider_interval_says_less_and_one_of_a_whole_cell_nothing() -> None:
     variance, precisions = 0.3, []
     for half in (0.02, 0.1, 0.2, 0.3, 0.4, 0.5):
-        _, precision = unwrap_rounded(*tensors(0.1, 0.3, variance, 0.0012, half, 0.02, 0.35))
+        _, precision = heard(*tensors(0.1, 0.3, variance, 0.0012, half, 0.02, 0.35))
         precisions.append(float(precision))
     assert all(wider < narrower for narrower, wider in zip(precisions, precisions[1:], strict=False))
     assert precisions[0] > 20 / variance
@@ -112,7 +120,7 @@ def test_an_overwritten_symbol_says_nothing() -> None:
     received = torch.linspace(-0.5, 0.49, 50, dtype=torch.float64)
     mean, variance, noise, half, gain = tensors(0.2, 0.5, 0.002, 0.15, 0.35)
     for outlier, most in ((0.999, 0.05), (1 - 1e-9, 1e-6)):
-        _, precision = unwrap_rounded(received, mean, variance, noise, half, *tensors(outlier), gain)
+        _, precision = heard(received, mean, variance, noise, half, *tensors(outlier), gain)
         assert float(precision.max()) * 0.5 < most
 
 
@@ -122,7 +130,7 @@ def test_the_posterior_lies_in_the_interval_that_the_prior_chooses(symbol: float
     gain, half = 0.35, 0.02
     received = wrap(torch.tensor([gain * symbol], dtype=torch.float64))
     prior = tensors(symbol + 0.1, (0.15 / gain) ** 2)
-    value, precision = unwrap_rounded(received, *prior, *tensors(1e-7, half, 1e-9, gain))
+    value, precision = heard(received, *prior, *tensors(1e-7, half, 1e-9, gain))
     assert float(value) == pytest.approx(symbol, abs=0.01 * half / gain)
     assert 1 / float(precision) == pytest.approx((2 * half / gain) ** 2 / 12, rel=0.02)
 
@@ -132,7 +140,7 @@ def test_contradictions_stay_finite_in_single_precision() -> None:
     received = torch.linspace(-0.5, 0.499, 41)[:, None, None].expand(41, 5, 4)
     half = torch.tensor([0.01, 0.05, 0.2, 0.5, 1.2])[:, None]
     outlier = torch.tensor([1e-6, 0.02, 0.5, 0.999])
-    value, precision = unwrap_rounded(
+    value, precision = heard(
         received, torch.tensor(0.0), torch.tensor(0.0016), torch.tensor(0.0012), half, outlier, torch.tensor(0.35)
     )
     assert value.shape == precision.shape == (41, 5, 4)

@@ -16,7 +16,7 @@ from torch import Tensor
 from imuge_cli.checkpoints import load_weights
 from imuge_cli.errors import InputError, UsageError
 from imuge_cli.training import lessons, run
-from imuge_cli.training.state import State, uninterrupted
+from imuge_cli.training.state import State, stoppable, uninterrupted
 
 
 class Stopped(Exception):
@@ -245,3 +245,24 @@ def test_threads_need_not_wait() -> None:
     thread.start()
     thread.join()
     assert reached == [True]
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_stops_like_at_ctrl_c(number: signal.Signals, ignored: bool) -> None:
+    """ignored: as in a shell's background job, where Ctrl-C is switched off."""
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    done = []
+    try:
+        with pytest.raises(KeyboardInterrupt), stoppable():
+            with uninterrupted():
+                signal.raise_signal(number)
+                done.append("what must not be interrupted")
+            done.append("never")
+        assert done == ["what must not be interrupted"]
+        assert signal.getsignal(signal.SIGTERM) == handlers[1]
+        assert (signal.getsignal(signal.SIGINT) is signal.SIG_IGN) == ignored
+    finally:
+        signal.signal(signal.SIGINT, handlers[0])

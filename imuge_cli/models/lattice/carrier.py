@@ -16,12 +16,12 @@ from imuge_cli.payload.mixing import Mixing, make_mixing
 from imuge_cli.payload.source import SourceGrid, model_variance, sender_scale
 
 # Lattice step, grey levels, by strength: the carrier's one trade of visibility for robustness.
-STEPS = {"subtle": 18.0, "balanced": 21.7, "strong": 26.0}
+STEPS = {"subtle": 16.4, "balanced": 19.7, "strong": 23.6}
 # Cells a symbol of one standard deviation spans, by slot. Above about .2 symbols wrap, and only a receiver that
 # already has an idea of them (from the pixels that were not tampered with) tells the wraps apart; it is repaid in
 # noise. Small gains survive more tampering, large ones say more where little was tampered with: .6 wins .2 to .4 dB
 # over .5 where a tenth is lost, and loses everything where 40 % are.
-GAINS = (0.52,) * SLOT_COUNT
+GAINS = (0.47,) * SLOT_COUNT
 # Header chips sit a quarter of a cell to either side of the dither: antipodal phases.
 CHIP_PHASE = 0.25
 # A picture's symbols are brought to about one standard deviation by one of a few factors, so that a busy one does not

@@ -22,6 +22,7 @@ from imuge_cli.models.lattice.receiver import (
     pilot_noise,
 )
 from imuge_cli.networks.encoder import Encoder
+from imuge_cli.networks.precision import short_floats
 from imuge_cli.networks.recoverer import MULTIPLE, Recoverer
 from imuge_cli.networks.verifier import Verifier, block_evidence
 from imuge_cli.payload.source import BAND, COEFFICIENTS, model_variance
@@ -97,10 +98,14 @@ class LatticeNetworks(nn.Module):
         suspect = reception.picture / 255
         return self._look(suspect, suspect, evidence)
 
-    def second_look(self, reception: Reception, solution: Draft) -> Tensor:
-        """V with a draft: logits N x 1 x H x W."""
+    def second_look(
+        self, reception: Reception, solution: Draft, window: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> Tensor:
+        """V with a draft: logits N x 1 x H x W, or those of a window that begins at whole blocks."""
         evidence = block_evidence(solution.ratios, reception.errors, reception.known, True)
-        return self._look(reception.picture / 255, solution.picture.clamp(0, 255) / 255, evidence)
+        suspect, drafted = reception.picture / 255, solution.picture.clamp(0, 255) / 255
+        blocks = (_in_blocks(window[0]), _in_blocks(window[1]))
+        return self._look(suspect[(..., *window)], drafted[(..., *window)], evidence[(..., *blocks)])
 
     def solve(self, carrier: Carrier, reception: Reception, probability: Tensor, effort: Effort = THOROUGH) -> Draft:
         """The draft under a tamper probability N x 1 x H x W per pixel."""
@@ -118,16 +123,23 @@ class LatticeNetworks(nn.Module):
         parts = [picture[(..., *window)] for picture in pictures]
         height, width = parts[0].shape[-2:]
         suspect, told, drafted = (pad_to(part, MULTIPLE) for part in parts)
-        result: Tensor = self.recoverer(suspect, told, drafted, solution.noise.mean(1), solution.doubt)
-        return result[..., :height, :width]
+        with short_floats(suspect.device):
+            result: Tensor = self.recoverer(suspect, told, drafted, solution.noise.mean(1), solution.doubt)
+        return result[..., :height, :width].float()
 
     def _look(self, suspect: Tensor, drafted: Tensor, evidence: Tensor) -> Tensor:
         height, width = suspect.shape[-2:]
         suspect, drafted = pad_to(suspect, MULTIPLE), pad_to(drafted, MULTIPLE)
         rows, columns = suspect.shape[-2] // BLOCK, suspect.shape[-1] // BLOCK
         evidence = functional.pad(evidence, (0, columns - evidence.shape[-1], 0, rows - evidence.shape[-2]))
-        result: Tensor = self.verifier(suspect, drafted, evidence)
-        return result[..., :height, :width]
+        with short_floats(suspect.device):
+            result: Tensor = self.verifier(suspect, drafted, evidence)
+        return result[..., :height, :width].float()
+
+
+def _in_blocks(part: slice) -> slice:
+    """The blocks of a part of a side that begins with a whole one."""
+    return part if part.stop is None else slice(part.start // BLOCK, -(-part.stop // BLOCK))
 
 
 def first_evidence(carrier: Carrier, reception: Reception) -> Tensor:

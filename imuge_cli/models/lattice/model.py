@@ -21,9 +21,12 @@ from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evide
 from imuge_cli.models.lattice.receiver import QUICK, Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
+from imuge_cli.networks.verifier import MULTIPLE
 
 MINIMUM_SIDE = 128
 _MARGIN = 48
+# Where V's probability stays below, there is nothing to look at again.
+_SUSPICION = 0.05
 _ALL_STEPS = tuple(STEPS[s] for s in ("balanced", "subtle", "strong"))
 
 
@@ -42,7 +45,8 @@ class LatticeModel:
     name = FAMILY
 
     def __init__(self, networks: LatticeNetworks, secret: Secret, device: torch.device, weights_sha256: str | None):
-        self._networks = networks.to(device).eval().requires_grad_(False)
+        placed: LatticeNetworks = networks.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._networks = placed.eval().requires_grad_(False)
         self._secret = secret
         self._device = device
         self.weights_sha256 = weights_sha256
@@ -91,16 +95,18 @@ class LatticeModel:
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
+        probability = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, first, QUICK)))
         # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
-        second = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, first, QUICK)))
-        third = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, second, QUICK)))
-        inside = third[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
-        probability = resize_plane(inside.cpu().numpy(), (height, width))
+        box = _look_again(probability)
+        if box is not None:
+            solution = networks.solve(carrier, reception, probability, QUICK)
+            probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
+        inside = probability[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
         return Verified(
             frame=frame,
             header=fix.header,
-            probability=np.clip(probability, 0, 1),
-            evidence=_Evidence(carrier, reception, third),
+            probability=np.clip(resize_plane(inside.cpu().numpy(), (height, width)), 0, 1),
+            evidence=_Evidence(carrier, reception, probability),
         )
 
     def _synchronise(self, pixels: Pixels) -> tuple[Fix, tuple[int, int]] | None:
@@ -198,6 +204,20 @@ def _box(like: Tensor, rows: slice, columns: slice) -> Tensor:
     box = torch.zeros_like(like)
     box[..., rows, columns] = 1
     return box
+
+
+def _look_again(probability: Tensor) -> tuple[slice, slice] | None:
+    """The rows and columns, multiples of V's own, where V saw anything (N = 1); None where it saw nothing."""
+    box = _bounding_box((probability[0, 0] > _SUSPICION).float(), _MARGIN)
+    if box is None:
+        return None
+    height, width = probability.shape[-2:]
+    return _widened(box[0], height), _widened(box[1], width)
+
+
+def _widened(part: slice, side: int) -> slice:
+    """To multiples of V's own, or to the end of the side."""
+    return slice(part.start // MULTIPLE * MULTIPLE, min(-(-part.stop // MULTIPLE) * MULTIPLE, side))
 
 
 def _bounding_box(plane: Tensor, margin: int) -> tuple[slice, slice] | None:

@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from imuge_cli.lattice.gates import CALM, gates, self_noise
-from imuge_cli.lattice.layout import ROBUST_SLOTS, SLOT_COUNT
+from imuge_cli.lattice.gates import CALM, activity, pulled
+from imuge_cli.lattice.layout import DATA_SLOTS, ROBUST_SLOTS, SLOT_COUNT
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import GAINS, Carrier, scale_of
 from imuge_cli.models.lattice.equalized import equalized
-from imuge_cli.payload.activity import adapted_variance, pooled_variance
-from imuge_cli.payload.solver import PixelEvidence, SymbolEvidence, operator_diagonal, solve
+from imuge_cli.payload.activity import adapted_variance, beyond_guess, pooled_variance
+from imuge_cli.payload.filling import filled
+from imuge_cli.payload.solver import PixelEvidence, SymbolEvidence, pixel_diagonal, solve
 from imuge_cli.payload.source import (
     BAND,
+    COEFFICIENTS,
     SOURCE_BLOCK,
     analyse_source,
     bands_of_picture,
@@ -28,7 +30,7 @@ from imuge_cli.payload.source import (
     synthesise_source,
     to_grid,
 )
-from imuge_cli.payload.unwrap import circular_variance, log_likelihood_ratio, unwrap, unwrap_rounded
+from imuge_cli.payload.unwrap import circular_variance, log_likelihood_ratio, message, unwrap, unwrap_rounded
 
 # Rounding to 8 bits and the solver's own inaccuracy: no phase is trusted beyond this variance (cells squared).
 NOISE_FLOOR = 0.0012
@@ -41,8 +43,11 @@ _CARE = 8
 # What the description leaves out is no white noise, and JPEG smears what was tampered with over the rest of its block:
 # the variance of cells counts so many times. Measured: at JPEG 50 .1 to .25 dB are won, elsewhere nothing is lost.
 _CELL_CAUTION = 4.0
+# Of a source block of which pixels show less, they are taken to show as much.
+_LEAST_SHOWN = 0.02
+_STATE_STEPS = 12
 # What embedding adds to the variance of a calm block, in squared steps.
-_ADDED = SLOT_COUNT / BLOCK**2 / 12 * CALM**2
+_ADDED = (DATA_SLOTS * CALM**2 + SLOT_COUNT - DATA_SLOTS) / BLOCK**2 / 12
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Effort:
     certain: bool
 
 
-THOROUGH = Effort(passes=12, iterations=40, certain=True)
+THOROUGH = Effort(passes=12, iterations=60, certain=True)
 QUICK = Effort(passes=5, iterations=30, certain=False)
 
 
@@ -87,9 +92,10 @@ class Reception:
     symbols, cells. known: N x 1 x rows x columns, 1 where the block lies inside the suspect's frame.
     picture: N x 3 x H x W, grey levels: what the phases were taken from, the suspect with its response undone.
     step: grey levels. halves: N x 14, half the width of the interval that JPEG rounded a slot's phases to, cells
-    (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared. leak: N x 1 x rows x columns: the
-    variance that the sender's gates left, cells squared. scale: N x 1: what the symbols were divided by, in the
-    model's standard deviations.
+    (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared. stretch, leak: N x 14 x rows x columns,
+    in the order pilot, header chip, data: by what coefficients were multiplied to undo the sender's gates, and the
+    variance that is left of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's
+    standard deviations.
     """
 
     errors: Tensor
@@ -99,6 +105,7 @@ class Reception:
     step: float
     halves: Tensor
     jitter: Tensor
+    stretch: Tensor
     leak: Tensor
     scale: Tensor
 
@@ -130,7 +137,10 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
     known = -functional.max_pool2d(-inside, BLOCK)
     plane = luma(picture)
     coefficients = analyse(plane)
-    phases = carrier.by_order(wrap(coefficients / step - carrier.dither))
+    stretch, leak = (carrier.by_order(t) for t in pulled(activity(plane, received=_ADDED * step**2), step))
+    # Pilots and header chips have no gates.
+    stretch[:, :2], leak[:, :2] = 1, 0
+    phases = wrap(carrier.by_order(coefficients) * stretch / step - carrier.by_order(carrier.dither))
     rounded, spread = rounding_steps(coefficients)
     errors = torch.cat([phases[:, :1], wrap(phases[:, 1:2] - carrier.chip_phases(code))], 1)
     return Reception(
@@ -141,7 +151,8 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
         step=step,
         halves=rounded / (2 * step),
         jitter=spread / step**2,
-        leak=self_noise(gates(plane, received=_ADDED * step**2)),
+        stretch=stretch,
+        leak=leak,
         scale=scale_of(levels)[:, None],
     )
 
@@ -154,19 +165,20 @@ def pilot_noise(carrier: Carrier, reception: Reception, trust: Tensor) -> Tensor
     count = trust.shape[0]
     slots = carrier.order[:, :2].expand(count, -1, -1, -1)
     weights = (trust * reception.known).expand(-1, 2, -1, -1)
+    stretch, leak = reception.stretch[:, :2], reception.leak[:, :2]
     noise = [
-        channel_variance(reception.errors, reception.leak, weights * (slots == slot)) for slot in range(ROBUST_SLOTS)
+        channel_variance(reception.errors, stretch, leak, weights * (slots == slot)) for slot in range(ROBUST_SLOTS)
     ]
     measured = torch.stack(noise, 1)
     worst = measured.max(1, keepdim=True).values
     return torch.cat([measured, worst.expand(-1, SLOT_COUNT - ROBUST_SLOTS)], 1) + NOISE_FLOOR
 
 
-def channel_variance(errors: Tensor, leak: Tensor, weights: Tensor) -> Tensor:
-    """Variance of phase errors (N x k x rows x columns, cells) beyond what the gates left: N, cells squared."""
+def channel_variance(errors: Tensor, stretch: Tensor, leak: Tensor, weights: Tensor) -> Tensor:
+    """Variance of phase errors (N x k x rows x columns, cells) beyond what the gates did to it: N, cells squared."""
     total = weights.sum((1, 2, 3)).clamp_min(1e-6)
-    left = (leak * weights).sum((1, 2, 3)) / total
-    return (circular_variance(errors, weights, (1, 2, 3)) - left).clamp_min(0)
+    left, stretched = ((t * weights).sum((1, 2, 3)) / total for t in (leak, stretch**2))
+    return (circular_variance(errors, weights, (1, 2, 3)) - left).clamp_min(0) / stretched.clamp_min(1e-6)
 
 
 def block_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tensor:
@@ -181,8 +193,9 @@ def _pilot_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tens
     half, jitter, variance = (
         torch.gather(t, 1, slots).view_as(reception.errors) for t in (reception.halves, reception.jitter, noise)
     )
-    own = torch.where(half > 0, jitter + NOISE_FLOOR, variance) + reception.leak
-    return log_likelihood_ratio(reception.errors, own, half)
+    stretch, leak = reception.stretch[:, :2], reception.leak[:, :2]
+    own = torch.where(half > 0, jitter + NOISE_FLOOR, variance) * stretch**2 + leak
+    return log_likelihood_ratio(reception.errors, own, half * stretch)
 
 
 def draft(
@@ -201,11 +214,20 @@ def draft(
     if effort.certain:
         pixels = _with_whole_blocks(carrier, reception, weight, noise, statistics, pixels)
         pixels = _with_cells(carrier, reception, probability, weight, noise, statistics, pixels)
+    shown = _shown_share(weight, pixels)
     scale = sender_scale(noise.device)
     prior = (statistics.variance / scale**2).repeat(carrier.grid.rows * carrier.grid.columns)[None]
     # A busier picture is busier everywhere, as far as its power tells.
     prior = prior * reception.scale**2
-    return _Decoder(carrier, reception, trust, prior, pixels, effort).run(noise)
+    guess = _guess(carrier, reception, weight)
+    return _Decoder(carrier, reception, trust, prior, guess, pixels, shown, effort).run(noise)
+
+
+def _guess(carrier: Carrier, reception: Reception, weight: Tensor) -> Tensor:
+    """Coefficients, N x grid.size in the sender's units, of the picture with what is lost filled in from around it."""
+    picture = to_grid(reception.picture, carrier.grid) - 128
+    continued = filled(picture, functional.interpolate(weight, scale_factor=BLOCK, mode="nearest")) + 128
+    return (analyse_source(continued) / sender_scale(weight.device)).flatten(1)
 
 
 def draw(carrier: Carrier, solution: Tensor) -> Tensor:
@@ -289,6 +311,14 @@ def _with_cells(
     return replace(pixels, cells=cells_of_picture(to_grid(reception.picture, grid)), cell_precision=precision)
 
 
+def _shown_share(weight: Tensor, pixels: PixelEvidence) -> Tensor:
+    """The share of each source block's area of which pixels tell: N x rows x columns."""
+    shown = functional.avg_pool2d(weight, SOURCE_BLOCK // BLOCK)[:, 0]
+    if pixels.cell_precision is not None:
+        shown = shown + (pixels.cell_precision[:, 0] > 0).float().mean((3, 4))
+    return shown.clamp(0, 1)
+
+
 def channel_noise(carrier: Carrier, reception: Reception) -> Tensor:
     """Noise of a coefficient by the robust slots of an untampered picture, N, grey levels squared."""
     return _grey_noise(reception, pilot_noise(carrier, reception, torch.ones_like(reception.known)))
@@ -300,7 +330,11 @@ def _grey_noise(reception: Reception, noise: Tensor) -> Tensor:
 
 
 class _Decoder:
-    """Alternates between unwrapping the symbols and solving for the coefficients."""
+    """Alternates between unwrapping the symbols and solving for the coefficients.
+
+    Vector approximate message passing (Rangan, Schniter & Fletcher 2019): what the solver leaves open of a symbol
+    (`doubt`) follows from the evidence by the laws of large random matrices, and is held against what the phases show.
+    """
 
     def __init__(
         self,
@@ -308,10 +342,14 @@ class _Decoder:
         reception: Reception,
         trust: Tensor,
         prior: Tensor,
+        guess: Tensor,
         pixels: PixelEvidence,
+        shown: Tensor,
         effort: Effort,
     ) -> None:
-        self.carrier, self.prior, self.pixels, self.effort = carrier, prior, pixels, effort
+        self.carrier, self.guess, self.pixels, self.effort = carrier, guess, pixels, effort
+        self.beyond = beyond_guess(prior.device).repeat(carrier.grid.rows * carrier.grid.columns)
+        self.spectrum, self.prior = prior, prior * self.beyond
         self.received = reception.data
         self.reception = reception
         data_slots = carrier.order[:, 2:].expand(trust.shape[0], -1, -1, -1)
@@ -319,26 +357,29 @@ class _Decoder:
         self.weight = trust.expand_as(self.received)
         self.outlier = (1 - 0.98 * self.weight).clamp(0.02, 0.999)
         self.alive = (self.weight > 0.03).float()
-        self.half = self._by_symbol(reception.halves)
-        self.jitter = self._by_symbol(reception.jitter)
-        self.leak = reception.leak
+        self.stretch, self.leak = reception.stretch[:, 2:], reception.leak[:, 2:]
+        self.half = self._by_symbol(reception.halves) * self.stretch
+        self.jitter = (self._by_symbol(reception.jitter) + NOISE_FLOOR) * self.stretch**2 + self.leak
         self.amplitude = carrier.amplitude * reception.scale
+        self.shown = shown.flatten(1).repeat_interleave(COEFFICIENTS, 1)
+        self.said = pixel_diagonal(carrier.grid, pixels) / self.shown.clamp_min(_LEAST_SHOWN)
+        self.open: Tensor | None = None
 
     def run(self, noise: Tensor) -> Draft:
         carrier = self.carrier
         silent = SymbolEvidence(carrier.mixing, self.received.flatten(1) * 0, self.received.flatten(1) * 0)
         solution = self._solve(silent, None)
-        self.prior = pooled_variance(carrier.grid, self.prior, solution, self._uncertainty(silent))
+        uncertainty, _ = self._state(silent)
+        base = pooled_variance(carrier.grid, self.spectrum, solution, uncertainty)
+        self.prior = base * self.beyond
         solution = self._solve(silent, solution)
         mean = self._predict(solution)
-        expected = self._doubt(silent)
+        _, expected = self._state(silent)
         doubt = self._measure(mean, noise)
         correction = (doubt / expected).clamp(0.5, 3.0)
         still = 0
-        base = self.prior
         for number in range(self.effort.passes):
-            variance = self._by_symbol(noise) + self.leak
-            value, precision = self._unwrap(mean, doubt.view(-1, 1, 1, 1), variance)
+            value, precision = self._unwrap(mean, doubt.view(-1, 1, 1, 1), self._noise_of_symbols(noise))
             precision = precision * self.alive
             evidence = SymbolEvidence(
                 carrier.mixing,
@@ -346,13 +387,16 @@ class _Decoder:
                 precision.flatten(1) / self.amplitude**2,
             )
             solution = self._solve(evidence, solution)
-            previous, doubt = doubt, (self._doubt(evidence) * correction).clamp(1e-4, 2.0)
+            uncertainty, expected = self._state(evidence)
+            previous, doubt = doubt, (expected * correction).clamp(1e-4, 2.0)
             if number < _ADAPTING_PASSES:
-                self.prior = adapted_variance(carrier.grid, base, solution, self._uncertainty(evidence))
+                self.prior = adapted_variance(carrier.grid, base, solution, uncertainty) * self.beyond
             fitted = self._predict(solution)
             # The cavity: what everything but the symbol itself says of it.
             mean = fitted - precision * doubt.view(-1, 1, 1, 1) * (value - fitted)
             noise = self._refine_noise(mean, noise)
+            # Where wraps were taken wrongly the phases show more doubt than the evidence accounts for.
+            doubt = torch.maximum(doubt, self._measure(mean, noise))
             still = still + 1 if bool(((doubt - previous).abs() < _STANDSTILL * previous).all()) else 0
             if still == 2:
                 break
@@ -366,17 +410,35 @@ class _Decoder:
 
     def _unwrap(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         gains = self.carrier.gains
-        value, precision = unwrap(self.received, mean, doubt, noise, self.outlier, gains)
-        if not bool((self.half > 0).any()):
-            return value, precision
-        half, jitter = self.half.clamp_min(0.01), self.jitter + NOISE_FLOOR + self.leak
-        other = unwrap_rounded(self.received, mean, doubt, jitter, half, self.outlier, gains)
-        used = self.half > 0
-        return torch.where(used, other[0], value), torch.where(used, other[1], precision)
+        believed = unwrap(self.received, mean, doubt, noise, self.outlier, gains)
+        if bool((self.half > 0).any()):
+            half = self.half.clamp_min(0.01)
+            other = unwrap_rounded(self.received, mean, doubt, self.jitter, half, self.outlier, gains)
+            used = self.half > 0
+            believed = (torch.where(used, other[0], believed[0]), torch.where(used, other[1], believed[1]))
+        return message(*believed, gains * mean, gains**2 * doubt, gains, self._alike)
+
+    def _alike(self, shares: Tensor) -> Tensor:
+        """The mean over the symbols of a slot of the share of variance that phases leave, for a symbol's trust.
+
+        Single symbols may come out less certain than they went in; only the mean has the meaning of a precision.
+        """
+        mean = torch.ones_like(shares)
+        for slot in range(SLOT_COUNT):
+            weight = (self.slots == slot) * self.weight**_CARE
+            value = (shares * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp_min(1e-6)
+            mean = torch.where(self.slots == slot, value.view(-1, 1, 1, 1), mean)
+        return 1 - self.weight * (1 - mean)
 
     def _solve(self, evidence: SymbolEvidence, start: Tensor | None) -> Tensor:
         coefficients = solve(
-            self.carrier.grid, self.prior, evidence, self.pixels, start=start, iterations=self.effort.iterations
+            self.carrier.grid,
+            self.prior,
+            evidence,
+            self.pixels,
+            mean=self.guess,
+            start=start,
+            iterations=self.effort.iterations,
         )
         return (coefficients / sender_scale(coefficients.device)).flatten(1)
 
@@ -387,36 +449,47 @@ class _Decoder:
         """Noise by slot, N x 14, to noise by symbol, N x 12 x rows x columns."""
         return torch.gather(noise, 1, self.slots.flatten(1)).view_as(self.received)
 
-    def _doubt(self, evidence: SymbolEvidence) -> Tensor:
-        """Variance that the solution leaves in a symbol (N, standard deviations squared), by state evolution.
+    def _noise_of_symbols(self, noise: Tensor) -> Tensor:
+        """The same with what the gates did to it."""
+        return self._by_symbol(noise) * self.stretch**2 + self.leak
 
-        For random mixing the symbols act on every coefficient like one precision s, found from the fixed point of
-        T = mean 1/(d + s), s = mean p/(1 + p T), with d the coefficients' precision without symbols.
+    def _state(self, evidence: SymbolEvidence) -> tuple[Tensor, Tensor]:
+        """What the solution leaves open: of each coefficient (variance, N x grid.size, sender's units), and of a symbol
+        without its own phase (N, standard deviations squared).
+
+        State evolution for the sum of two operators in random position to each other (free additive convolution,
+        Voiculescu 1991): what symbols say acts on each coefficient like one precision s, the rest acts on each symbol
+        like one precision w, and mean 1/(d + s) = mean 1/(w + p) = 1/(s + w), with p the symbols' precisions (0 for
+        rows that are not sent) and d the coefficients' without symbols. d has two values for each coefficient: that
+        of the part of its block which pixels show, and of the part which they do not.
         """
-        return self._uncertainty(evidence).sum(1) / self.carrier.mixing.length / self.amplitude[:, 0] ** 2
+        length = self.carrier.mixing.length
+        prior = 1 / self.prior
 
-    def _uncertainty(self, evidence: SymbolEvidence) -> Tensor:
-        """Variance that the solution leaves in each coefficient, N x grid.size, in the sender's units."""
-        carrier = self.carrier
-        count, length = self.received.shape[0], carrier.mixing.length
-        none = SymbolEvidence(carrier.mixing, evidence.values, evidence.precision * 0)
-        own = operator_diagonal(carrier.grid, self.prior, none, self.pixels)
-        precision, power = evidence.precision, own.new_zeros(count, 1)
-        variance = (1 / own).sum(1, keepdim=True) / length
-        if bool((precision > 0).any()):
-            for _ in range(12):
-                power = (precision / (1 + precision * variance)).sum(1, keepdim=True) / length
-                variance = (1 / (own + power)).sum(1, keepdim=True) / length
-        return 1 / (own + power)
+        def left(power: Tensor) -> Tensor:
+            return (1 - self.shown) / (prior + power) + self.shown / (prior + self.said + power)
+
+        nothing = torch.zeros_like(evidence.precision[:, :1])
+        variance = left(nothing)
+        if not bool((evidence.precision > 0).any()):
+            rest = length / variance.sum(1, keepdim=True)
+        else:
+            rest = length / variance.sum(1, keepdim=True) if self.open is None else self.open
+            for _ in range(_STATE_STEPS):
+                taken = (evidence.precision / (rest + evidence.precision)).sum(1, keepdim=True) / length
+                variance = left(rest * taken / (1 - taken))
+                rest = (rest * (1 - taken) * length / variance.sum(1, keepdim=True)).sqrt()
+            self.open = rest
+        return variance, (1 / rest / self.amplitude**2)[:, 0]
 
     def _measure(self, mean: Tensor, noise: Tensor) -> Tensor:
-        """Doubt, from how far the received phases lie from predicted ones before any symbol was used."""
+        """Doubt, from how far the received phases lie from those predicted without them."""
         spread = self._spread_by_slot(mean)
         power = torch.tensor(GAINS, device=noise.device) ** 2
         excess = ((spread - noise) / power)[:, :ROBUST_SLOTS]
         # The quieter slots tell the doubt; the noisier ones hide it.
         weight = (power / (noise + 0.01))[:, :ROBUST_SLOTS] ** 2
-        doubt = ((excess * weight).sum(1) / weight.sum(1)).clamp(0.01, 1.5)
+        doubt = ((excess * weight).sum(1) / weight.sum(1)).clamp(0.003, 1.5)
         return doubt
 
     def _refine_noise(self, mean: Tensor, noise: Tensor) -> Tensor:
@@ -437,14 +510,15 @@ class _Decoder:
 
     def _spread_by_slot(self, mean: Tensor) -> Tensor:
         error = wrap(self.received - self.carrier.gains * mean)
-        spread = [channel_variance(error, self.leak, self.weight**2 * (self.slots == s)) for s in range(SLOT_COUNT)]
+        weights = [self.weight**2 * (self.slots == s) for s in range(SLOT_COUNT)]
+        spread = [channel_variance(error, self.stretch, self.leak, weight) for weight in weights]
         return torch.stack(spread, 1)
 
     def _ratios(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> Tensor:
         """Log likelihood ratios of `overwritten`, all slots: N x 14 x rows x columns by slot."""
         carrier, reception = self.carrier, self.reception
         error = wrap(self.received - self.carrier.gains * mean)
-        own = torch.where(self.half > 0, self.jitter + NOISE_FLOOR, self._by_symbol(noise)) + self.leak
+        own = torch.where(self.half > 0, self.jitter, self._noise_of_symbols(noise))
         data = log_likelihood_ratio(error, own + carrier.gains**2 * doubt.view(-1, 1, 1, 1), self.half)
         pilots = _pilot_ratios(carrier, reception, noise)
         return carrier.by_slot(torch.cat([pilots, data], 1) * reception.known)
