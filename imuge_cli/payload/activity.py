@@ -19,9 +19,9 @@ _EDGES = (0.5, 2.5, 5.5, 9.5, 15.5, 23.5)
 _CAUTION = 1.0
 _POOL_CAUTION = 4.0
 _RANGE = (0.03, 20.0)
-# How much of a lost coefficient's variance stays open once its surroundings have been continued into the gap: of the mean,
-# and of the next octave. Measured on 200 photographs with a tenth, a quarter and half of them gone: .10 to .36 and .62 to
-# .88; where the guess was far off, such trust cost more than it won elsewhere.
+# How much of a lost coefficient's variance stays open once its surroundings have been continued into the gap: of the
+# mean, and of the next octave. Measured on 200 photographs with a tenth, a quarter and half of them gone: .10 to .36,
+# and .62 to .88; where the guess was far off, such trust cost more than it won elsewhere.
 _BEYOND_GUESS = (0.5, 1.0)
 
 
