@@ -60,6 +60,18 @@ SUITES: dict[str, Suite] = {
         ("splice", "clone", "inpaint"),
         (0.1, 0.25),
     ),
+    "protocol": Suite(
+        ("256", "512"),
+        (
+            "none",
+            *(f"jpeg:{quality}" for quality in (90, 70, 50)),
+            *(f"scale-back:{factor}" for factor in ("1.5", "0.7", "0.5")),
+            *(f"crop:{share}" for share in ("0.9", "0.7", "0.5")),
+            *("blur:5", "noise:5", "noise:12.75"),
+        ),
+        ("splice", "clone", "inpaint"),
+        (0.1,),
+    ),
     FOREIGN: Suite((FULL_SIZE,), (), (), ()),
     "full": Suite(("256", "512", FULL_SIZE), _EVERY_ATTACK, TAMPERS, (0.05, 0.1, 0.25, 0.4), canvas=True),
 }

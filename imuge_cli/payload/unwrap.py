@@ -135,6 +135,10 @@ def circular_variance(errors: Tensor, weights: Tensor, dim: tuple[int, ...]) -> 
     R is lowered to what the number of errors can tell from chance, so that a few samples do not claim precision.
     """
     total = weights.sum(dim).clamp_min(1e-6)
-    cosine = (torch.cos(2 * math.pi * errors) * weights).sum(dim) / total
-    resultant = cosine.clamp(0.02, 0.99999)
-    return -torch.log(resultant) / (2 * math.pi**2)
+    return variance_of((torch.cos(2 * math.pi * errors) * weights).sum(dim) / total)
+
+
+def variance_of(cosine: Tensor) -> Tensor:
+    """Variance (cells squared) of phase errors with that mean cosine, as `circular_variance` takes it."""
+    resultant: Tensor = -torch.log(cosine.clamp(0.02, 0.99999)) / (2 * math.pi**2)
+    return resultant

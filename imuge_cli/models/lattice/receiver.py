@@ -30,7 +30,14 @@ from imuge_cli.payload.source import (
     synthesise_source,
     to_grid,
 )
-from imuge_cli.payload.unwrap import circular_variance, log_likelihood_ratio, message, unwrap, unwrap_rounded
+from imuge_cli.payload.unwrap import (
+    circular_variance,
+    log_likelihood_ratio,
+    message,
+    unwrap,
+    unwrap_rounded,
+    variance_of,
+)
 
 # Rounding to 8 bits and the solver's own inaccuracy: no phase is trusted beyond this variance (cells squared).
 NOISE_FLOOR = 0.0012
@@ -358,6 +365,9 @@ class _Decoder:
         self.outlier = (1 - 0.98 * self.weight).clamp(0.02, 0.999)
         self.alive = (self.weight > 0.03).float()
         self.stretch, self.leak = reception.stretch[:, 2:], reception.leak[:, 2:]
+        weight = self.weight**2
+        self.total = self._by_slot(weight).clamp_min(1e-6)
+        self.left, self.stretched = (self._by_slot(t * weight) / self.total for t in (self.leak, self.stretch**2))
         self.half = self._by_symbol(reception.halves) * self.stretch
         self.jitter = (self._by_symbol(reception.jitter) + NOISE_FLOOR) * self.stretch**2 + self.leak
         self.amplitude = carrier.amplitude * reception.scale
@@ -423,12 +433,13 @@ class _Decoder:
 
         Single symbols may come out less certain than they went in; only the mean has the meaning of a precision.
         """
-        mean = torch.ones_like(shares)
-        for slot in range(SLOT_COUNT):
-            weight = (self.slots == slot) * self.weight**_CARE
-            value = (shares * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp_min(1e-6)
-            mean = torch.where(self.slots == slot, value.view(-1, 1, 1, 1), mean)
-        return 1 - self.weight * (1 - mean)
+        weight = self.weight**_CARE
+        mean = self._by_slot(shares * weight) / self._by_slot(weight).clamp_min(1e-6)
+        return 1 - self.weight * (1 - self._by_symbol(mean))
+
+    def _by_slot(self, values: Tensor) -> Tensor:
+        """Sums of values by symbol, N x 12 x rows x columns, over the symbols of each slot: N x 14."""
+        return self.carrier.by_slot(functional.pad(values, (0, 0, 0, 0, SLOT_COUNT - DATA_SLOTS, 0))).sum((2, 3))
 
     def _solve(self, evidence: SymbolEvidence, start: Tensor | None) -> Tensor:
         coefficients = solve(
@@ -510,9 +521,8 @@ class _Decoder:
 
     def _spread_by_slot(self, mean: Tensor) -> Tensor:
         error = wrap(self.received - self.carrier.gains * mean)
-        weights = [self.weight**2 * (self.slots == s) for s in range(SLOT_COUNT)]
-        spread = [channel_variance(error, self.stretch, self.leak, weight) for weight in weights]
-        return torch.stack(spread, 1)
+        cosine = self._by_slot(torch.cos(2 * torch.pi * error) * self.weight**2) / self.total
+        return (variance_of(cosine) - self.left).clamp_min(0) / self.stretched.clamp_min(1e-6)
 
     def _ratios(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> Tensor:
         """Log likelihood ratios of `overwritten`, all slots: N x 14 x rows x columns by slot."""
