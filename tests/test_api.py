@@ -69,7 +69,7 @@ def test_immunizing_is_hardly_visible_and_described(sent: ImmunizeResult, origin
     assert sent.picture.pixels.shape == original.shape
     assert sent.picture.pixels.dtype == np.uint8
     assert sent.psnr == pytest.approx(psnr(original, sent.picture.pixels))
-    assert 37 < sent.psnr < 41
+    assert 37 < sent.psnr < 43
     assert 0.85 < sent.ssim < 1
     assert (sent.image_id, sent.working_size, sent.strength) == (4711, (256, 256), "balanced")
     assert (sent.model, sent.key_kind, sent.device) == ("lattice", "published", "cpu")
