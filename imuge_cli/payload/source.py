@@ -20,7 +20,6 @@ SOURCE_BLOCK = 64
 BAND = 4
 COEFFICIENT_COUNTS = (800, 120, 120)
 COEFFICIENTS = sum(COEFFICIENT_COUNTS)
-_LUMA = COEFFICIENT_COUNTS[0]
 # Frequencies 0 .. REACH - 1 occur among the coefficients.
 REACH = 40
 # Model of a coefficient's variance, c * (1 + r) ** -p with r the radial frequency, fitted to photographs.
@@ -163,31 +162,43 @@ def _join(blocks: Tensor) -> Tensor:
     return blocks.transpose(3, 4).reshape(n, c, rows * b, columns * b)
 
 
-@lru_cache(maxsize=4)
-def _places(device: torch.device) -> Tensor:
-    """Where each coefficient lies in a flattened 3 x REACH x REACH array."""
-    channel, u, v = frequencies(device)
-    return (channel * REACH + u) * REACH + v
+@lru_cache(maxsize=8)
+def _places(device: torch.device, first: int = 0, last: int = 3) -> tuple[Tensor, int]:
+    """Where each coefficient of channels first .. last - 1 lies in a flattened (last - first) x reach x reach array, and
+    reach: frequencies 0 .. reach - 1 occur among them."""
+    channel, u, v = (t[_part(first, last)] for t in frequencies(device))
+    reach = int(torch.maximum(u, v).max()) + 1
+    return ((channel - first) * reach + u) * reach + v, reach
 
 
-@lru_cache(maxsize=4)
-def _origins(device: torch.device) -> Tensor:
-    """The inverse of `_places`: which coefficient lies there, COEFFICIENTS where none does."""
-    origins = torch.full((3 * REACH * REACH,), COEFFICIENTS, dtype=torch.int64, device=device)
-    origins[_places(device)] = torch.arange(COEFFICIENTS, device=device)
+@lru_cache(maxsize=8)
+def _origins(device: torch.device, first: int = 0, last: int = 3) -> Tensor:
+    """The inverse of `_places`: which coefficient of those channels lies there, their number where none does."""
+    places, reach = _places(device, first, last)
+    origins = torch.full(((last - first) * reach * reach,), len(places), dtype=torch.int64, device=device)
+    origins[places] = torch.arange(len(places), device=device)
     return origins
 
 
-def _pick(blocks: Tensor) -> Tensor:
+def _part(first: int, last: int) -> slice:
+    """The coefficients of channels first .. last - 1."""
+    return slice(sum(COEFFICIENT_COUNTS[:first]), sum(COEFFICIENT_COUNTS[:last]))
+
+
+def _pick(blocks: Tensor, first: int = 0, last: int = 3) -> Tensor:
     n, _, rows, columns, _, _ = blocks.shape
     flat = blocks.permute(0, 2, 3, 1, 4, 5).reshape(n, rows, columns, -1)
-    return flat.index_select(-1, _places(blocks.device))
+    return flat.index_select(-1, _places(blocks.device, first, last)[0])
 
 
-def _place(coefficients: Tensor) -> Tensor:
+def _place(coefficients: Tensor, first: int = 0, last: int = 3) -> Tensor:
+    """Coefficients of channels first .. last - 1 alone: N x rows x columns x ... to N x channels x rows x columns x
+    reach x reach."""
     n, rows, columns, _ = coefficients.shape
-    flat = functional.pad(coefficients, (0, 1)).index_select(-1, _origins(coefficients.device))
-    return flat.view(n, rows, columns, 3, REACH, REACH).permute(0, 3, 1, 2, 4, 5)
+    device = coefficients.device
+    flat = functional.pad(coefficients, (0, 1)).index_select(-1, _origins(device, first, last))
+    reach = _places(device, first, last)[1]
+    return flat.view(n, rows, columns, last - first, reach, reach).permute(0, 3, 1, 2, 4, 5)
 
 
 def analyse_source(rgb: Tensor) -> Tensor:
@@ -252,36 +263,19 @@ def normal(coefficients: Tensor, band_precision: Tensor, cell_precision: Tensor 
     What a solver does hundreds of times. Luma and the colour differences, which have far lower frequencies alone, are
     laid out apart, and once for both views.
     """
-    device = coefficients.device
+    q, c = _band_matrix(coefficients.device), _cell_matrix(coefficients.device)
     results = []
-    for channels, part in ((slice(0, 1), slice(0, _LUMA)), (slice(1, 3), slice(_LUMA, COEFFICIENTS))):
-        origins, places, reach = _corner(channels.start, device)
-        n, rows, columns, _ = coefficients.shape
-        spectrum = functional.pad(coefficients[..., part], (0, 1)).index_select(-1, origins)
-        spectrum = spectrum.view(n, rows, columns, -1, reach, reach)
-        q = _band_matrix(device)[:, :reach]
-        result = _there_and_back(q, spectrum, band_precision[:, channels])
+    for first, last in ((0, 1), (1, 3)):
+        spectrum = _place(coefficients[..., _part(first, last)], first, last)
+        reach = spectrum.shape[-1]
+        result = _there_and_back(q[:, :reach], spectrum, band_precision[:, first:last])
         if cell_precision is not None:
-            result = result + _there_and_back(_cell_matrix(device)[:, :reach], spectrum, cell_precision[:, channels])
-        results.append(result.reshape(n, rows, columns, -1).index_select(-1, places))
+            result = result + _there_and_back(c[:, :reach], spectrum, cell_precision[:, first:last])
+        results.append(_pick(result, first, last))
     return torch.cat(results, -1)
 
 
 def _there_and_back(view: Tensor, spectrum: Tensor, precision: Tensor) -> Tensor:
-    """Adjoint of precision times view of N x rows x columns x channels x reach x reach; precision: channels second."""
-    seen = view @ spectrum @ view.T
-    result: Tensor = view.T @ (precision.permute(0, 2, 3, 1, 4, 5) * seen) @ view
+    """The adjoint of a view of the precision times the view."""
+    result: Tensor = view.T @ (precision * (view @ spectrum @ view.T)) @ view
     return result
-
-
-@lru_cache(maxsize=8)
-def _corner(first: int, device: torch.device) -> tuple[Tensor, Tensor, int]:
-    """The low-frequency corner of luma (first = 0) or both colour differences (1): which coefficient of theirs lies
-    where in it (their number where none does), where each lies, and the corner's side."""
-    channel, u, v = (t[_LUMA:] if first else t[:_LUMA] for t in frequencies(device))
-    reach = int(torch.maximum(u, v).max()) + 1
-    places = ((channel - first) * reach + u) * reach + v
-    size = (int(channel.max()) - first + 1) * reach * reach
-    origins = torch.full((size,), len(places), dtype=torch.int64, device=device)
-    origins[places] = torch.arange(len(places), device=device)
-    return origins, places, reach
