@@ -164,8 +164,10 @@ def _join(blocks: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _places(device: torch.device, first: int = 0, last: int = 3) -> tuple[Tensor, int]:
-    """Where each coefficient of channels first .. last - 1 lies in a flattened (last - first) x reach x reach array, and
-    reach: frequencies 0 .. reach - 1 occur among them."""
+    """Where each coefficient of channels first .. last - 1 lies in a flattened (last - first) x reach x reach array.
+
+    And reach: frequencies 0 .. reach - 1 occur among them.
+    """
     channel, u, v = (t[_part(first, last)] for t in frequencies(device))
     reach = int(torch.maximum(u, v).max()) + 1
     return ((channel - first) * reach + u) * reach + v, reach

@@ -27,7 +27,7 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.receiver import Reception, receive
-from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
+from imuge_cli.models.lattice.sender import send
 from imuge_cli.networks.encoder import Encoder
 
 SIDE = 256
@@ -119,7 +119,8 @@ def make_batch(
     original = draw_originals(pictures, recipe, step, device)
     rng = np.random.default_rng([recipe.seed, step, 2])
     code = torch.from_numpy(rng.integers(0, 2, (recipe.batch, CODE_BITS))).to(device)
-    immunized, levels = _sent(carrier, original, code, STEPS[recipe.strength], encoder)
+    immunized, levels = send(carrier, original, code, STEPS[recipe.strength], encoder)
+    immunized = immunized.round()
     plain, sent = _to_numpy(original), _to_numpy(immunized)
     jobs = [(recipe, step, i, plain, sent) for i in range(recipe.batch)]
     suspects, masks, known = zip(*pool.map(lambda job: _attacked(*job), jobs), strict=True)
@@ -142,7 +143,8 @@ def fixed_batch(
     carrier = carrier_of(recipe, 0, original.device)
     rng = np.random.default_rng([seed, 3])
     code = torch.from_numpy(rng.integers(0, 2, (len(original), CODE_BITS))).to(original.device)
-    immunized, levels = _sent(carrier, original, code, STEPS[strength], encoder)
+    immunized, levels = send(carrier, original, code, STEPS[strength], encoder)
+    immunized = immunized.round()
     sent = _to_numpy(immunized)
     suspects, masks = [], []
     for i, picture in enumerate(sent):
@@ -152,15 +154,6 @@ def fixed_batch(
         masks.append(mask)
     known = np.ones((len(sent), SIDE, SIDE), bool)
     return _receive(carrier, original, immunized, np.stack(suspects), np.stack(masks), known, code, levels, recipe)
-
-
-def _sent(
-    carrier: Carrier, original: Tensor, code: Tensor, step: float, encoder: Encoder | None
-) -> tuple[Tensor, Tensor]:
-    """Immunized pictures, whole grey levels, and their power levels."""
-    symbols = describe(carrier, original, encoder)
-    levels = power_levels(symbols)
-    return immunize_working(carrier, original, code, symbols, levels, step).round(), levels
 
 
 def _attacked(

@@ -99,10 +99,9 @@ class Reception:
     symbols, cells. known: N x 1 x rows x columns, 1 where the block lies inside the suspect's frame.
     picture: N x 3 x H x W, grey levels: what the phases were taken from, the suspect with its response undone.
     step: grey levels. halves: N x 14, half the width of the interval that JPEG rounded a slot's phases to, cells
-    (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared. stretch, leak: N x 14 x rows x columns,
-    in the order pilot, header chip, data: by what coefficients were multiplied to undo the sender's gates, and the
-    variance that is left of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's
-    standard deviations.
+    (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared. stretch, leak: N x 12 x rows x columns,
+    of the data symbols: by what coefficients were multiplied to undo the sender's gates, and the variance that is left
+    of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's standard deviations.
     """
 
     errors: Tensor
@@ -136,23 +135,22 @@ class Draft:
 def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, inside: Tensor, step: float) -> Reception:
     """Phases of working pictures N x 3 x H x W (grey levels).
 
-    code, levels: what the header says, N x 264 code bits and N power levels.
-
-    inside: N x 1 x H x W, 1 in the suspect's frame, a rectangle. What an attack did to the frequencies is undone.
+    code, levels: what the header says, N x 264 code bits and N power levels. inside: N x 1 x H x W, 1 in the suspect's
+    frame, a rectangle. What an attack did to the frequencies is undone.
     """
     picture = equalized(carrier, picture, code, inside, step)
     known = -functional.max_pool2d(-inside, BLOCK)
     plane = luma(picture)
     coefficients = analyse(plane)
-    stretch, leak = (carrier.by_order(t) for t in pulled(activity(plane, received=_ADDED * step**2), step))
     # Pilots and header chips have no gates.
-    stretch[:, :2], leak[:, :2] = 1, 0
-    phases = wrap(carrier.by_order(coefficients) * stretch / step - carrier.by_order(carrier.dither))
+    stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(activity(plane, received=_ADDED * step**2), step))
+    ordered, dither = carrier.by_order(coefficients), carrier.by_order(carrier.dither)
+    known_phases = wrap(ordered[:, :2] / step - dither[:, :2])
     rounded, spread = rounding_steps(coefficients)
-    errors = torch.cat([phases[:, :1], wrap(phases[:, 1:2] - carrier.chip_phases(code))], 1)
+    errors = torch.cat([known_phases[:, :1], wrap(known_phases[:, 1:] - carrier.chip_phases(code))], 1)
     return Reception(
         errors=errors,
-        data=phases[:, 2:],
+        data=wrap(ordered[:, 2:] * stretch / step - dither[:, 2:]),
         known=known,
         picture=picture,
         step=step,
@@ -172,20 +170,10 @@ def pilot_noise(carrier: Carrier, reception: Reception, trust: Tensor) -> Tensor
     count = trust.shape[0]
     slots = carrier.order[:, :2].expand(count, -1, -1, -1)
     weights = (trust * reception.known).expand(-1, 2, -1, -1)
-    stretch, leak = reception.stretch[:, :2], reception.leak[:, :2]
-    noise = [
-        channel_variance(reception.errors, stretch, leak, weights * (slots == slot)) for slot in range(ROBUST_SLOTS)
-    ]
+    noise = [circular_variance(reception.errors, weights * (slots == slot), (1, 2, 3)) for slot in range(ROBUST_SLOTS)]
     measured = torch.stack(noise, 1)
     worst = measured.max(1, keepdim=True).values
     return torch.cat([measured, worst.expand(-1, SLOT_COUNT - ROBUST_SLOTS)], 1) + NOISE_FLOOR
-
-
-def channel_variance(errors: Tensor, stretch: Tensor, leak: Tensor, weights: Tensor) -> Tensor:
-    """Variance of phase errors (N x k x rows x columns, cells) beyond what the gates did to it: N, cells squared."""
-    total = weights.sum((1, 2, 3)).clamp_min(1e-6)
-    left, stretched = ((t * weights).sum((1, 2, 3)) / total for t in (leak, stretch**2))
-    return (circular_variance(errors, weights, (1, 2, 3)) - left).clamp_min(0) / stretched.clamp_min(1e-6)
 
 
 def block_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tensor:
@@ -200,9 +188,7 @@ def _pilot_ratios(carrier: Carrier, reception: Reception, noise: Tensor) -> Tens
     half, jitter, variance = (
         torch.gather(t, 1, slots).view_as(reception.errors) for t in (reception.halves, reception.jitter, noise)
     )
-    stretch, leak = reception.stretch[:, :2], reception.leak[:, :2]
-    own = torch.where(half > 0, jitter + NOISE_FLOOR, variance) * stretch**2 + leak
-    return log_likelihood_ratio(reception.errors, own, half * stretch)
+    return log_likelihood_ratio(reception.errors, torch.where(half > 0, jitter + NOISE_FLOOR, variance), half)
 
 
 def draft(
@@ -364,7 +350,7 @@ class _Decoder:
         self.weight = trust.expand_as(self.received)
         self.outlier = (1 - 0.98 * self.weight).clamp(0.02, 0.999)
         self.alive = (self.weight > 0.03).float()
-        self.stretch, self.leak = reception.stretch[:, 2:], reception.leak[:, 2:]
+        self.stretch, self.leak = reception.stretch, reception.leak
         weight = self.weight**2
         self.total = self._by_slot(weight).clamp_min(1e-6)
         self.left, self.stretched = (self._by_slot(t * weight) / self.total for t in (self.leak, self.stretch**2))
@@ -385,7 +371,7 @@ class _Decoder:
         solution = self._solve(silent, solution)
         mean = self._predict(solution)
         _, expected = self._state(silent)
-        doubt = self._measure(mean, noise)
+        doubt = self._measure(self._spread_by_slot(mean), noise)
         correction = (doubt / expected).clamp(0.5, 3.0)
         still = 0
         for number in range(self.effort.passes):
@@ -404,9 +390,10 @@ class _Decoder:
             fitted = self._predict(solution)
             # The cavity: what everything but the symbol itself says of it.
             mean = fitted - precision * doubt.view(-1, 1, 1, 1) * (value - fitted)
-            noise = self._refine_noise(mean, noise)
+            spread = self._spread_by_slot(mean)
+            noise = self._refine_noise(spread, noise)
             # Where wraps were taken wrongly the phases show more doubt than the evidence accounts for.
-            doubt = torch.maximum(doubt, self._measure(mean, noise))
+            doubt = torch.maximum(doubt, self._measure(spread, noise))
             still = still + 1 if bool(((doubt - previous).abs() < _STANDSTILL * previous).all()) else 0
             if still == 2:
                 break
@@ -480,12 +467,10 @@ class _Decoder:
         def left(power: Tensor) -> Tensor:
             return (1 - self.shown) / (prior + power) + self.shown / (prior + self.said + power)
 
-        nothing = torch.zeros_like(evidence.precision[:, :1])
-        variance = left(nothing)
-        if not bool((evidence.precision > 0).any()):
-            rest = length / variance.sum(1, keepdim=True)
-        else:
-            rest = length / variance.sum(1, keepdim=True) if self.open is None else self.open
+        variance = left(torch.zeros_like(evidence.precision[:, :1]))
+        rest = length / variance.sum(1, keepdim=True)
+        if bool((evidence.precision > 0).any()):
+            rest = rest if self.open is None else self.open
             for _ in range(_STATE_STEPS):
                 taken = (evidence.precision / (rest + evidence.precision)).sum(1, keepdim=True) / length
                 variance = left(rest * taken / (1 - taken))
@@ -493,9 +478,8 @@ class _Decoder:
             self.open = rest
         return variance, (1 / rest / self.amplitude**2)[:, 0]
 
-    def _measure(self, mean: Tensor, noise: Tensor) -> Tensor:
-        """Doubt, from how far the received phases lie from those predicted without them."""
-        spread = self._spread_by_slot(mean)
+    def _measure(self, spread: Tensor, noise: Tensor) -> Tensor:
+        """Doubt, from how far the received phases lie from those predicted without them, by slot."""
         power = torch.tensor(GAINS, device=noise.device) ** 2
         excess = ((spread - noise) / power)[:, :ROBUST_SLOTS]
         # The quieter slots tell the doubt; the noisier ones hide it.
@@ -503,13 +487,12 @@ class _Decoder:
         doubt = ((excess * weight).sum(1) / weight.sum(1)).clamp(0.003, 1.5)
         return doubt
 
-    def _refine_noise(self, mean: Tensor, noise: Tensor) -> Tensor:
+    def _refine_noise(self, spread: Tensor, noise: Tensor) -> Tensor:
         """The silent slots' noise again, now that the symbols are better known.
 
         What phases lie off beyond the noise, in the slots whose noise is known, is the symbols' own uncertainty; in
         the silent slots it is the same.
         """
-        spread = self._spread_by_slot(mean)
         known = noise[:, :ROBUST_SLOTS]
         weight = 1 / (known + 0.003) ** 2
         excess = (
@@ -520,6 +503,7 @@ class _Decoder:
         return torch.cat([known, torch.maximum(silent, least).clamp_max(most)], 1)
 
     def _spread_by_slot(self, mean: Tensor) -> Tensor:
+        """Variance of phases around predicted ones beyond what the gates did to it, N x 14, cells squared."""
         error = wrap(self.received - self.carrier.gains * mean)
         cosine = self._by_slot(torch.cos(2 * torch.pi * error) * self.weight**2) / self.total
         return (variance_of(cosine) - self.left).clamp_min(0) / self.stretched.clamp_min(1e-6)

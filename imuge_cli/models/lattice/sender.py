@@ -54,3 +54,15 @@ def immunize_working(
     # What finds the lattice and shows tampering is pulled all the way, in calm blocks too.
     whole = torch.ones_like(phases[:, :2])
     return embed(rgb, wanted, steps, carrier.by_slot(torch.cat([whole, gate], 1)))
+
+
+def send(
+    carrier: Carrier, rgb: Tensor, code: Tensor, step: float, encoder: Encoder | None = None
+) -> tuple[Tensor, Tensor]:
+    """Describe and immunize pictures under a code that does not tell their power levels: the pictures, and the levels.
+
+    Shapes as in `immunize_working`.
+    """
+    symbols = describe(carrier, rgb, encoder)
+    levels = power_levels(symbols)
+    return immunize_working(carrier, rgb, code, symbols, levels, step), levels
