@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imuge_cli.lattice.tiles import tiles
 from imuge_cli.lattice.transform import BLOCK, analyse
 
 _PADDING = 16
@@ -25,8 +26,6 @@ _STANDARD_DEVIATIONS = 5.0
 _WORTH_A_LOOK = 2.0
 _SHARE = 0.02
 _FIRST_CHANGE, _REFINEMENTS = 0.15, 3
-# In blocks: a side that is longer is looked at in so many tiles of so many blocks.
-_WHOLE, _TILES, _TILE = 48, 3, 16
 # Phases that agree so well have nothing to gain.
 _GOOD_ENOUGH = 0.97
 
@@ -79,8 +78,24 @@ def _filtered(plane: Tensor, response: Response) -> Tensor:
     return result
 
 
-def fit(plane: Tensor, order: Tensor, phases: Tensor, steps: tuple[float, ...]) -> tuple[Response, float]:
-    """The response under whose inverse the known phases agree best, and the step of the lattice (of those given).
+@dataclass(frozen=True)
+class Fitted:
+    """step: of the lattice, grey levels. score: sum of the cosines of what the known phases lie off, after the response
+    was undone, over `count` phases."""
+
+    score: float
+    response: Response
+    step: float
+    count: int
+
+    @property
+    def is_good_enough(self) -> bool:
+        """Whether there is nothing to gain."""
+        return self.score > _GOOD_ENOUGH * self.count
+
+
+def fit(plane: Tensor, order: Tensor, phases: Tensor, steps: tuple[float, ...]) -> Fitted:
+    """The response under whose inverse the known phases agree best, with the step of the lattice (of those given).
 
     plane: luma, 1 x 1 x H x W, grey levels, its first pixel that of a block. order, phases: K x rows x columns, the
     slots that carry known phases, and these (cells), for each whole block. steps: grey levels.
@@ -88,28 +103,18 @@ def fit(plane: Tensor, order: Tensor, phases: Tensor, steps: tuple[float, ...]) 
     tries = _Tries(plane, order, phases, steps)
     plain = tries.plain()
     deviation = math.sqrt(tries.count / 2)
-    if plain.score > _GOOD_ENOUGH * tries.count:
-        return plain.response, plain.step
+    if plain.is_good_enough:
+        return plain
     best = max((tries.best_gain(Response(blur=blur)) for blur in _BLURS), key=_score)
     if best.score < max(plain.score + _WORTH_A_LOOK * deviation, _STANDARD_DEVIATIONS * deviation):
-        return plain.response, plain.step
+        return plain
     width = _FIRST_CHANGE
     for _ in range(_REFINEMENTS):
         for change in _CHANGES:
             best = max(best, tries.best_gain(change(best.response, width)), key=_score)
         width /= 2
     gained = best.score - plain.score
-    chosen = best if gained > max(_STANDARD_DEVIATIONS * deviation, _SHARE * tries.count) else plain
-    return chosen.response, chosen.step
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """score: sum of the cosines of what the known phases lie off, after the response was undone."""
-
-    score: float
-    response: Response
-    step: float
+    return best if gained > max(_STANDARD_DEVIATIONS * deviation, _SHARE * tries.count) else plain
 
 
 _CHANGES: tuple[Callable[[Response, float], Response], ...] = (
@@ -122,7 +127,7 @@ _CHANGES: tuple[Callable[[Response, float], Response], ...] = (
 )
 
 
-def _score(scored: _Scored) -> float:
+def _score(scored: Fitted) -> float:
     return scored.score
 
 
@@ -130,50 +135,33 @@ class _Tries:
     """Tiles of a plane, and what is known of their phases."""
 
     def __init__(self, plane: Tensor, order: Tensor, phases: Tensor, steps: tuple[float, ...]) -> None:
-        rows, columns = order.shape[-2:]
-        places = [(top, left) for top in _begins(rows) for left in _begins(columns)]
-        height, width = min(rows, _tile(rows)), min(columns, _tile(columns))
+        parts = tiles(*order.shape[-2:])
         self._tiles = torch.cat(
             [
-                plane[..., top * BLOCK : (top + height) * BLOCK, left * BLOCK : (left + width) * BLOCK]
-                for top, left in places
+                plane[..., rows.start * BLOCK : rows.stop * BLOCK, columns.start * BLOCK : columns.stop * BLOCK]
+                for rows, columns in parts
             ]
         )
-        self._order, self._phases = (
-            torch.stack([t[:, top : top + height, left : left + width] for top, left in places])
-            for t in (order, phases)
-        )
+        self._order, self._phases = (torch.stack([t[(slice(None), *part)] for part in parts]) for t in (order, phases))
         self._steps = steps
         self.count = self._order.numel()
 
-    def plain(self) -> _Scored:
+    def plain(self) -> Fitted:
         """The picture as it lies."""
         return self._best(Response(), (1.0,))
 
-    def best_gain(self, response: Response) -> _Scored:
+    def best_gain(self, response: Response) -> Fitted:
         """The response with the gain that suits best."""
         return self._best(replace(response, gain=1.0), _GAINS)
 
-    def _best(self, response: Response, gains: tuple[float, ...]) -> _Scored:
+    def _best(self, response: Response, gains: tuple[float, ...]) -> Fitted:
         coefficients = self._coefficients(response).flatten()
         candidates = [(gain, step) for step in self._steps for gain in gains]
         spacing = coefficients.new_tensor([gain * step for gain, step in candidates])[:, None]
         sums = torch.cos(2 * torch.pi * (coefficients / spacing - self._phases.flatten())).sum(1)
         value, place = sums.max(0)
         gain, step = candidates[int(place)]
-        return _Scored(float(value), replace(response, gain=gain), step)
+        return Fitted(float(value), replace(response, gain=gain), step, self.count)
 
     def _coefficients(self, response: Response) -> Tensor:
         return torch.gather(analyse(undo(self._tiles, response)), 1, self._order)
-
-
-def _tile(blocks: int) -> int:
-    """How many blocks of a side a tile spans: all where they are few."""
-    return blocks if blocks <= _WHOLE else _TILE
-
-
-def _begins(blocks: int) -> list[int]:
-    """Where tiles begin, evenly spread: tampering in one place must not decide for the whole picture."""
-    if blocks <= _WHOLE:
-        return [0]
-    return [round(number * (blocks - _TILE) / (_TILES - 1)) for number in range(_TILES)]

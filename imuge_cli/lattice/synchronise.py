@@ -76,8 +76,8 @@ def _undone(plane: Tensor, layout: Layout, steps: tuple[float, ...]) -> Fix | No
     pilots = layout.order[:1]
     dither = np.take_along_axis(layout.dither, pilots, 0)
     order, phases = (torch.from_numpy(array).to(plane.device) for array in (pilots, dither))
-    response, step = fit(plane, order, phases, steps)
-    return None if response.is_plain else _direct(undo(plane, response), layout, (step,))
+    found = fit(plane, order, phases, steps)
+    return None if found.response.is_plain else _direct(undo(plane, found.response), layout, (found.step,))
 
 
 def synchronise_search(plane: Tensor, secret: Secret, steps: tuple[float, ...], *, limit: int) -> Fix | None:

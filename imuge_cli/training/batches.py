@@ -26,7 +26,7 @@ from imuge_cli.image.working_size import carry_residual, luma, resize_plane, to_
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
-from imuge_cli.models.lattice.receiver import Reception, receive
+from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import send
 from imuge_cli.networks.encoder import Encoder
 

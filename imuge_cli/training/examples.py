@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.decoder import Effort
 from imuge_cli.models.lattice.family import LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.receiver import QUICK, Draft, Effort
+from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.networks.verifier import block_evidence
 from imuge_cli.training.batches import Batch
 

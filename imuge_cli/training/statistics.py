@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from imuge_cli.models.lattice.channel import channel_noise
 from imuge_cli.models.lattice.family import LatticeNetworks
-from imuge_cli.models.lattice.receiver import channel_noise
 from imuge_cli.payload.source import BAND, analyse_source, bands, bands_of_picture, to_grid
 from imuge_cli.training.batches import Recipe, carrier_of, make_batch
 

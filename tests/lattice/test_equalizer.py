@@ -48,7 +48,7 @@ def agreement(carrier: Carrier, plane: Tensor) -> float:
 
 
 def found(carrier: Carrier, plane: Tensor) -> Response:
-    return fit(plane, carrier.order[0, :1], carrier.by_order(carrier.dither)[0, :1], (STEP,))[0]
+    return fit(plane, carrier.order[0, :1], carrier.by_order(carrier.dither)[0, :1], (STEP,)).response
 
 
 def test_the_inverse_of_a_response_undoes_it() -> None:
@@ -98,7 +98,7 @@ def test_what_has_no_response_is_left_alone(carrier: Carrier, sent: Pixels8, att
 def test_another_key_finds_no_response(sent: Pixels8, secret: bytes) -> None:
     plane = luma(to_tensor(attacked(sent, "blur:5")))
     other = make_carrier(Secret(secret), 448, 512, CPU)
-    assert fit(plane, other.order[0, :1], other.by_order(other.dither)[0, :1], (STEP,))[0].is_plain
+    assert fit(plane, other.order[0, :1], other.by_order(other.dither)[0, :1], (STEP,)).response.is_plain
     assert synchronise_direct(plane, Secret(secret), tuple(STEPS.values())) is None
 
 

@@ -17,18 +17,11 @@ from imuge_cli.lattice.header import CODE_BITS
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier, scale_of
+from imuge_cli.models.lattice.channel import block_ratios, pilot_noise
+from imuge_cli.models.lattice.evidence import Statistics
 from imuge_cli.models.lattice.family import LatticeNetworks
-from imuge_cli.models.lattice.receiver import (
-    QUICK,
-    THOROUGH,
-    Draft,
-    Reception,
-    Statistics,
-    block_ratios,
-    draft,
-    pilot_noise,
-    receive,
-)
+from imuge_cli.models.lattice.receiver import QUICK, THOROUGH, Draft, draft
+from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, send
 from imuge_cli.payload.source import analyse_source, synthesise_source
 
@@ -113,8 +106,9 @@ def test_an_untouched_picture_is_received_almost_without_error(case: Case) -> No
     at = analyse(luma(reception.picture)) / STEP - case.carrier.dither
     torch.testing.assert_close(reception.errors[:, :1], wrap(case.carrier.by_order(at)[:, :1]), rtol=0, atol=1e-4)
     noise = pilot_noise(case.carrier, reception, torch.ones(2, 1, 32, 32))
-    assert noise.shape == (2, 14)
-    assert 0.001 < float(noise.min()) < float(noise.max()) < 0.004
+    assert noise.by_slot.shape == (2, 14)
+    assert 0.001 < float(noise.by_slot.min()) < float(noise.by_slot.max()) < 0.004
+    assert bool((noise.factor == 1).all())
 
 
 def test_the_symbols_arrive(case: Case) -> None:

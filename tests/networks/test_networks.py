@@ -13,8 +13,8 @@ from imuge_cli.checkpoints import load_weights, save_weights
 from imuge_cli.errors import WeightsError
 from imuge_cli.keys import Secret
 from imuge_cli.models.lattice.carrier import make_carrier
+from imuge_cli.models.lattice.evidence import block_probability
 from imuge_cli.models.lattice.family import LatticeNetworks, pad_to
-from imuge_cli.models.lattice.receiver import block_probability
 from imuge_cli.networks.blocks import Down, Residual, UNet, Up
 from imuge_cli.networks.encoder import Encoder
 from imuge_cli.networks.recoverer import Recoverer

@@ -11,16 +11,11 @@ from torch.nn import functional
 from imuge_cli.errors import WeightsError
 from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.models.lattice.carrier import Carrier
-from imuge_cli.models.lattice.receiver import (
-    THOROUGH,
-    Draft,
-    Effort,
-    Reception,
-    Statistics,
-    block_ratios,
-    draft,
-    pilot_noise,
-)
+from imuge_cli.models.lattice.channel import block_ratios, pilot_noise
+from imuge_cli.models.lattice.decoder import Effort
+from imuge_cli.models.lattice.evidence import Statistics
+from imuge_cli.models.lattice.receiver import THOROUGH, Draft, draft
+from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.networks.encoder import Encoder
 from imuge_cli.networks.precision import short_floats
 from imuge_cli.networks.recoverer import MULTIPLE, Recoverer

@@ -18,7 +18,8 @@ from imuge_cli.lattice.synchronise import Fix, synchronise_direct, synchronise_s
 from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.receiver import QUICK, Reception, receive
+from imuge_cli.models.lattice.receiver import QUICK
+from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
 from imuge_cli.networks.verifier import MULTIPLE

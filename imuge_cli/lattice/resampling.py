@@ -1,0 +1,189 @@
+"""Pictures that were made smaller and brought back to their size, undone as far as that goes.
+
+What such resampling does varies from pixel to pixel, so that no filter undoes it; but it is linear, the same for every
+row and for every column, and known as soon as the smaller size and the two interpolations are. The smaller size shows:
+interpolated samples are smoother between the places of the old ones than at them, which recurs with the period
+of the enlargement (Gallagher 2005, "Detection of linear and cubic interpolation in JPEG compressed images"). The
+interpolations are those under whose inverse known phases agree best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.lattice.tiles import tiles
+from imuge_cli.lattice.transform import BLOCK, analyse
+
+_OPENCV = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+# These filter when they make smaller.
+_PILLOW = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+DOWN = ("area", "bicubic", "lanczos", "bilinear", "linear", "cubic")
+UP = ("cubic", "bicubic", "lanczos", "linear")
+# What programs do both ways; the first of them settles the size, then every other is tried on either way.
+_PAIRS = (("area", "cubic"), ("bicubic", "bicubic"), ("lanczos", "lanczos"), ("linear", "linear"))
+# Neighbouring pixels of a photograph correlate so far; noise: of rounding, against the picture's variance.
+_CORRELATION = 0.97
+_NOISE = 1e-4
+# What lies so many pixels away has no say in a pixel.
+_REACH = 16
+# A trace stands out so many times from the spectrum around it; so many of the largest are looked at.
+_STANDS_OUT = 3.0
+_LOOKED_AT, _BESIDE_THE_LARGEST = 3, 0.5
+_NEIGHBOURS = 15
+# Smaller sizes leave too little of the lattice; larger ones leave nearly all of it.
+_LEAST_SHARE, _MOST_SHARE = 0.3, 0.95
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """height, width: of the smaller picture, pixels. down, up: interpolations, of `DOWN` and `UP`."""
+
+    height: int
+    width: int
+    down: str
+    up: str
+
+
+def undo_resampling(planes: Tensor, resampling: Resampling) -> Tensor:
+    """Planes N x C x H x W (grey levels), as they were before: the linear estimate of least mean square error."""
+    height, width = planes.shape[-2:]
+    mean = planes.mean((-2, -1), keepdim=True)
+    rows = _Inverse(height, resampling.height, resampling, slice(0, height)).matrix.to(planes.device)
+    columns = _Inverse(width, resampling.width, resampling, slice(0, width)).matrix.to(planes.device)
+    result: Tensor = rows @ (planes - mean) @ columns.T + mean
+    return result
+
+
+def fit_resampling(
+    plane: Tensor, origin: tuple[int, int], order: Tensor, phases: Tensor, step: float
+) -> tuple[Resampling, float]:
+    """The resampling under whose inverse known phases agree best, and the sum of their cosines (see `equalizer.fit`).
+
+    plane: luma of a frame, H x W, grey levels. origin: row and column of its first whole block, pixels. order, phases:
+    K x rows x columns, the slots that carry known phases, and these (cells), for each whole block. step: grey levels.
+    """
+    tries = _Tries(plane, origin, order, phases, step)
+    height, width = plane.shape
+    sizes = [*traces(plane), (round(height / 2), round(width / 2))]
+    pairs = [Resampling(*size, *pair) for size in dict.fromkeys(sizes) for pair in _PAIRS]
+    best = max((tries.scored(r) for r in pairs), key=_score)
+    for up in UP:
+        best = max(best, tries.scored(replace(best[0], up=up)), key=_score)
+    for down in DOWN:
+        best = max(best, tries.scored(replace(best[0], down=down)), key=_score)
+    return best
+
+
+def _score(scored: tuple[Resampling, float]) -> float:
+    return scored[1]
+
+
+class _Tries:
+    """Tiles of a frame, and what is known of their phases."""
+
+    def __init__(self, plane: Tensor, origin: tuple[int, int], order: Tensor, phases: Tensor, step: float) -> None:
+        self._plane, self._origin, self._step = plane - plane.mean(), origin, step
+        self._tiles = tiles(*order.shape[-2:])
+        self._order, self._phases = (
+            torch.stack([t[(slice(None), *tile)] for tile in self._tiles]) for t in (order, phases)
+        )
+
+    def scored(self, resampling: Resampling) -> tuple[Resampling, float]:
+        """With the sum of the cosines of what the known phases lie off, after the resampling was undone."""
+        height, width = self._plane.shape
+        rows = {t.start: _Inverse(height, resampling.height, resampling, self._pixels(t, 0)) for t, _ in self._tiles}
+        columns = {t.start: _Inverse(width, resampling.width, resampling, self._pixels(t, 1)) for _, t in self._tiles}
+        undone = []
+        for vertical, horizontal in self._tiles:
+            row, column = rows[vertical.start], columns[horizontal.start]
+            undone.append(row.matrix @ self._plane[row.used, column.used] @ column.matrix.T)
+        coefficients = torch.gather(analyse(torch.stack(undone)[:, None]), 1, self._order)
+        off = coefficients / self._step - self._phases
+        return resampling, float(torch.cos(2 * torch.pi * off).sum())
+
+    def _pixels(self, blocks: slice, axis: int) -> slice:
+        return slice(self._origin[axis] + blocks.start * BLOCK, self._origin[axis] + blocks.stop * BLOCK)
+
+
+class _Inverse:
+    """Brings part of an axis back. used: the samples it is told from; matrix: wanted x used."""
+
+    def __init__(self, side: int, smaller: int, resampling: Resampling, wanted: slice) -> None:
+        self.used = _widened(wanted, side)
+        around = _widened(self.used, side)
+        up, down = _kernel(smaller, side, resampling.up), _kernel(side, smaller, resampling.down)
+        forward = torch.from_numpy(up[self.used] @ down[:, around]).double()
+        place = torch.arange(around.start, around.stop, dtype=torch.float64)
+        covariance = _CORRELATION ** (place[:, None] - place).abs()
+        arriving = forward @ covariance
+        of_received = arriving @ forward.T + _NOISE * torch.eye(len(forward), dtype=torch.float64)
+        inside = slice(wanted.start - around.start, wanted.stop - around.start)
+        self.matrix = torch.linalg.solve(of_received, arriving[:, inside]).T.float()
+
+
+def _widened(span: slice, side: int) -> slice:
+    return slice(max(0, span.start - _REACH), min(side, span.stop + _REACH))
+
+
+@lru_cache(maxsize=8)
+def _kernel(side: int, wanted: int, name: str) -> NDArray[np.float32]:
+    """What an interpolation does along an axis, wanted x side: what it makes of single samples."""
+    samples = np.eye(side, dtype=np.float32)
+    if name in _PILLOW:
+        return np.asarray(Image.fromarray(samples).resize((side, wanted), _PILLOW[name]), np.float32)
+    return np.asarray(cv2.resize(samples, (side, wanted), interpolation=_OPENCV[name]), np.float32)
+
+
+def traces(plane: Tensor) -> list[tuple[int, int]]:
+    """Sizes (height, width) that a picture may have had before it was enlarged; most probable first.
+
+    plane: luma, H x W, grey levels. A size of half the picture's leaves no trace: it is not among them.
+    """
+    height, width = plane.shape
+    down, across = (_periodicity(p) for p in (plane.T, plane))
+    # Both sides were enlarged alike, to whole pixels: what stands out in one must do so in the other, give or take one.
+    bins = torch.arange(1, width // 2 + 1, device=plane.device)
+    partners = (bins * height / width).round().long() + torch.tensor([[-1], [0], [1]], device=plane.device)
+    partners = partners.clamp(0, len(down) - 1)
+    partner = partners.gather(0, down[partners].argmax(0, keepdim=True))[0]
+    together = (across[bins] * down[partner]).sqrt()
+    best = together.topk(min(_LOOKED_AT, len(together)))
+    sizes = []
+    for value, place in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        if value < max(_STANDS_OUT, _BESIDE_THE_LARGEST * float(best.values[0])):
+            break
+        # The frequency of the old samples, or what it looks like where it lies beyond half of the sampling rate.
+        rows, columns = int(partner[place]), int(bins[place])
+        sizes += [(height - rows, width - columns), (rows, columns)]
+    return [size for size in sizes if _LEAST_SHARE * width <= size[1] <= _MOST_SHARE * width]
+
+
+def _periodicity(plane: Tensor) -> Tensor:
+    """How far each frequency stands out, along rows, in how rough a picture is: side // 2 + 1 values, about 1 if not.
+
+    Zero where JPEG's blocks would answer, and where the picture itself would.
+    """
+    rough = torch.log1p((2 * plane[:, 1:-1] - plane[:, :-2] - plane[:, 2:]).abs()).mean(0)
+    side = plane.shape[1]
+    spectrum = torch.fft.rfft(functional.pad(rough - rough.mean(), (1, 1))).abs()
+    around = functional.pad(spectrum[None, None], (_NEIGHBOURS // 2,) * 2, mode="reflect")[0, 0]
+    level = around.unfold(0, _NEIGHBOURS, 1).median(1).values
+    result: Tensor = spectrum / level.clamp_min(1e-6)
+    result[: max(2, side // 20)] = 0
+    multiples = torch.arange(1, 5, device=plane.device, dtype=torch.float64) * side / 8
+    for near in (multiples.floor().long(), multiples.ceil().long()):
+        result[near.clamp(0, len(result) - 1)] = 0
+    return result

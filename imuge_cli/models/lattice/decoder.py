@@ -1,0 +1,271 @@
+"""From received phases to the coefficients that they describe, as far as pixels do not tell them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from imuge_cli.lattice.layout import ROBUST_SLOTS, SLOT_COUNT
+from imuge_cli.lattice.modulation import wrap
+from imuge_cli.models.lattice.carrier import GAINS, Carrier
+from imuge_cli.models.lattice.channel import LOUDEST, NOISE_FLOOR, Noise, pilot_ratios
+from imuge_cli.models.lattice.evidence import CARE
+from imuge_cli.models.lattice.reception import Reception
+from imuge_cli.payload.activity import adapted_variance, beyond_guess, pooled_variance
+from imuge_cli.payload.solver import PixelEvidence, SymbolEvidence, pixel_diagonal, solve
+from imuge_cli.payload.source import COEFFICIENTS, sender_scale
+from imuge_cli.payload.unwrap import log_likelihood_ratio, message, unwrap, unwrap_rounded, variance_of
+
+# Passes end early when the doubt of no picture has moved by more than this share, twice running: it may stand still
+# for a pass before the last wraps fall into place.
+_STANDSTILL = 0.01
+_ADAPTING_PASSES = 6
+# Of a source block of which pixels show less, they are taken to show as much.
+_LEAST_SHOWN = 0.02
+_STATE_STEPS = 12
+# Symbols are alike whose noise differs less than twofold: natural logarithms of factors between kinds.
+_LOUDNESS = (-1.75, -1.05, -0.35, 0.35, 1.05, 1.75)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Bounds on the work: passes of unwrapping, and conjugate gradient steps in each.
+
+    certain: whether the mask can be trusted to the pixel. Then the intact pixels of partly tampered blocks are evidence
+    too, and wholly intact source blocks are read off. Before that, what was not found yet would be taken for true, and
+    a draft that agrees with it would hide it from the next look.
+    """
+
+    passes: int
+    iterations: int
+    certain: bool
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """coefficients: N x grid.size, sender's units. ratios, doubt: see `receiver.Draft`."""
+
+    coefficients: Tensor
+    ratios: Tensor
+    noise: Noise
+    doubt: Tensor
+
+
+class Decoder:
+    """Alternates between unwrapping the symbols and solving for the coefficients.
+
+    Vector approximate message passing (Rangan, Schniter & Fletcher 2019): what the solver leaves open of a symbol
+    (`doubt`) follows from the evidence by the laws of large random matrices, and is held against what the phases show.
+    """
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        reception: Reception,
+        trust: Tensor,
+        prior: Tensor,
+        guess: Tensor,
+        pixels: PixelEvidence,
+        shown: Tensor,
+        noise: Noise,
+        effort: Effort,
+    ) -> None:
+        self.carrier, self.guess, self.pixels, self.effort = carrier, guess, pixels, effort
+        self.beyond = beyond_guess(prior.device).repeat(carrier.grid.rows * carrier.grid.columns)
+        self.spectrum, self.prior = prior, prior * self.beyond
+        self.received = reception.data
+        self.reception = reception
+        self.noise = noise
+        self.slots = carrier.order[:, 2:].expand(trust.shape[0], -1, -1, -1)
+        factor = torch.gather(noise.factor, 1, self.slots)
+        self.kinds = _Kinds(self.slots, factor)
+        self.weight = trust.expand_as(self.received)
+        self.outlier = (1 - 0.98 * self.weight).clamp(0.02, 0.999)
+        self.alive = (self.weight > 0.03).float()
+        self.stretch, self.leak = reception.stretch, reception.leak
+        self.loudness = self.stretch**2 * factor
+        weight = self.weight**2
+        self.total = self.kinds.sums(weight)
+        some = self.total.clamp_min(1e-6)
+        self.left, self.loud = (self.kinds.sums(t * weight) / some for t in (self.leak, self.loudness))
+        self.half = self._by_symbol(reception.halves) * self.stretch
+        self.jitter = (self._by_symbol(reception.jitter) + NOISE_FLOOR) * self.stretch**2 + self.leak
+        self.amplitude = carrier.amplitude * reception.scale
+        self.shown = shown.flatten(1).repeat_interleave(COEFFICIENTS, 1)
+        self.said = pixel_diagonal(carrier.grid, pixels) / self.shown.clamp_min(_LEAST_SHOWN)
+        self.open: Tensor | None = None
+
+    def run(self) -> Decoded:
+        """The solution, once nothing moves any more or the effort is spent."""
+        carrier, noise = self.carrier, self.noise.by_slot
+        silent = SymbolEvidence(carrier.mixing, self.received.flatten(1) * 0, self.received.flatten(1) * 0)
+        solution = self._solve(silent, None)
+        uncertainty, _ = self._state(silent)
+        base = pooled_variance(carrier.grid, self.spectrum, solution, uncertainty)
+        self.prior = base * self.beyond
+        solution = self._solve(silent, solution)
+        mean = self._predict(solution)
+        _, expected = self._state(silent)
+        doubt = self._measure(self._spread(mean), noise)
+        correction = (doubt / expected).clamp(0.5, 3.0)
+        still = 0
+        for number in range(self.effort.passes):
+            value, precision = self._unwrap(mean, doubt.view(-1, 1, 1, 1), self._noise_of_symbols(noise))
+            precision = precision * self.alive
+            evidence = SymbolEvidence(
+                carrier.mixing,
+                value.flatten(1) * self.amplitude,
+                precision.flatten(1) / self.amplitude**2,
+            )
+            solution = self._solve(evidence, solution)
+            uncertainty, expected = self._state(evidence)
+            previous, doubt = doubt, (expected * correction).clamp(1e-4, 2.0)
+            if number < _ADAPTING_PASSES:
+                self.prior = adapted_variance(carrier.grid, base, solution, uncertainty) * self.beyond
+            fitted = self._predict(solution)
+            # The cavity: what everything but the symbol itself says of it.
+            mean = fitted - precision * doubt.view(-1, 1, 1, 1) * (value - fitted)
+            spread = self._spread(mean)
+            noise = self._refine_noise(spread, noise)
+            # Where wraps were taken wrongly the phases show more doubt than the evidence accounts for.
+            doubt = torch.maximum(doubt, self._measure(spread, noise))
+            still = still + 1 if bool(((doubt - previous).abs() < _STANDSTILL * previous).all()) else 0
+            if still == 2:
+                break
+        refined = replace(self.noise, by_slot=noise)
+        return Decoded(coefficients=solution, ratios=self._ratios(mean, doubt, refined), noise=refined, doubt=doubt)
+
+    def _unwrap(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        gains = self.carrier.gains
+        believed = unwrap(self.received, mean, doubt, noise, self.outlier, gains)
+        if bool((self.half > 0).any()):
+            half = self.half.clamp_min(0.01)
+            other = unwrap_rounded(self.received, mean, doubt, self.jitter, half, self.outlier, gains)
+            used = self.half > 0
+            believed = (torch.where(used, other[0], believed[0]), torch.where(used, other[1], believed[1]))
+        return message(*believed, gains * mean, gains**2 * doubt, gains, self._alike)
+
+    def _alike(self, shares: Tensor) -> Tensor:
+        """The mean over alike symbols of the share of variance that phases leave, for a symbol's trust.
+
+        Single symbols may come out less certain than they went in; only the mean has the meaning of a precision.
+        """
+        weight = self.weight**CARE
+        mean = self.kinds.sums(shares * weight) / self.kinds.sums(weight).clamp_min(1e-6)
+        return 1 - self.weight * (1 - self.kinds.each(mean))
+
+    def _solve(self, evidence: SymbolEvidence, start: Tensor | None) -> Tensor:
+        coefficients = solve(
+            self.carrier.grid,
+            self.prior,
+            evidence,
+            self.pixels,
+            mean=self.guess,
+            start=start,
+            iterations=self.effort.iterations,
+        )
+        return (coefficients / sender_scale(coefficients.device)).flatten(1)
+
+    def _predict(self, solution: Tensor) -> Tensor:
+        return (self.carrier.mixing.forward(solution) / self.amplitude).view_as(self.received)
+
+    def _by_symbol(self, noise: Tensor) -> Tensor:
+        """Noise by slot, N x 14, to noise by symbol, N x 12 x rows x columns."""
+        return torch.gather(noise, 1, self.slots.flatten(1)).view_as(self.received)
+
+    def _noise_of_symbols(self, noise: Tensor) -> Tensor:
+        """The same with what the gates did to it."""
+        return (self._by_symbol(noise) * self.loudness).clamp_max(LOUDEST) + self.leak
+
+    def _state(self, evidence: SymbolEvidence) -> tuple[Tensor, Tensor]:
+        """What the solution leaves open: of each coefficient (variance, N x grid.size, sender's units), and of a symbol
+        without its own phase (N, standard deviations squared).
+
+        State evolution for the sum of two operators in random position to each other (free additive convolution,
+        Voiculescu 1991): what symbols say acts on each coefficient like one precision s, the rest acts on each symbol
+        like one precision w, and mean 1/(d + s) = mean 1/(w + p) = 1/(s + w), with p the symbols' precisions (0 for
+        rows that are not sent) and d the coefficients' without symbols. d has two values for each coefficient: that
+        of the part of its block which pixels show, and of the part which they do not.
+        """
+        length = self.carrier.mixing.length
+        prior = 1 / self.prior
+
+        def left(power: Tensor) -> Tensor:
+            return (1 - self.shown) / (prior + power) + self.shown / (prior + self.said + power)
+
+        variance = left(torch.zeros_like(evidence.precision[:, :1]))
+        rest = length / variance.sum(1, keepdim=True)
+        if bool((evidence.precision > 0).any()):
+            rest = rest if self.open is None else self.open
+            for _ in range(_STATE_STEPS):
+                taken = (evidence.precision / (rest + evidence.precision)).sum(1, keepdim=True) / length
+                variance = left(rest * taken / (1 - taken))
+                rest = (rest * (1 - taken) * length / variance.sum(1, keepdim=True)).sqrt()
+            self.open = rest
+        return variance, (1 / rest / self.amplitude**2)[:, 0]
+
+    def _measure(self, spread: Tensor, noise: Tensor) -> Tensor:
+        """Doubt, from how far the received phases lie from those predicted without them, by kind."""
+        power = torch.tensor(GAINS, device=noise.device)[self.kinds.slots] ** 2
+        expected = noise[:, self.kinds.slots] * self.loud
+        # The quieter kinds tell the doubt; the noisier ones hide it.
+        weight = self.total * (power / (expected + 0.01)) ** 2 * (self.kinds.slots < ROBUST_SLOTS)
+        return (((spread - expected) / power * weight).sum(1) / weight.sum(1).clamp_min(1e-6)).clamp(0.003, 1.5)
+
+    def _refine_noise(self, spread: Tensor, noise: Tensor) -> Tensor:
+        """The silent slots' noise again, now that the symbols are better known.
+
+        What phases lie off beyond the noise, in the slots whose noise is known, is the symbols' own uncertainty; in
+        the silent slots it is the same.
+        """
+        expected = noise[:, self.kinds.slots] * self.loud
+        weight = self.total / (expected + 0.003) ** 2 * (self.kinds.slots < ROBUST_SLOTS)
+        excess = ((spread - expected) * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1e-6)
+        # By how loud a kind is against the others of its slot, so that the quiet ones, whose phases tell more, decide.
+        weight = self.total / self.loud.clamp_min(1e-6)
+        above = self.kinds.by_slot((spread - excess.clamp_min(0)) * weight)
+        silent = above / self.kinds.by_slot(self.loud * weight).clamp_min(1e-6)
+        known = noise[:, :ROBUST_SLOTS]
+        least = known.min(1, keepdim=True).values
+        return torch.cat([known, torch.maximum(silent[:, ROBUST_SLOTS:], least).clamp_max(LOUDEST)], 1)
+
+    def _spread(self, mean: Tensor) -> Tensor:
+        """Variance of phases around predicted ones beyond what the gates did to it, by kind, cells squared."""
+        error = wrap(self.received - self.carrier.gains * mean)
+        cosine = self.kinds.sums(torch.cos(2 * torch.pi * error) * self.weight**2) / self.total.clamp_min(1e-6)
+        return (variance_of(cosine) - self.left).clamp_min(0)
+
+    def _ratios(self, mean: Tensor, doubt: Tensor, noise: Noise) -> Tensor:
+        """Log likelihood ratios of `overwritten`, all slots: N x 14 x rows x columns by slot."""
+        carrier, reception = self.carrier, self.reception
+        error = wrap(self.received - self.carrier.gains * mean)
+        own = torch.where(self.half > 0, self.jitter, self._noise_of_symbols(noise.by_slot))
+        data = log_likelihood_ratio(error, own + carrier.gains**2 * doubt.view(-1, 1, 1, 1), self.half)
+        pilots = pilot_ratios(carrier, reception, noise)
+        return carrier.by_slot(torch.cat([pilots, data], 1) * reception.known)
+
+
+class _Kinds:
+    """Symbols that arrive alike: those of one slot, with noise of about one loudness."""
+
+    def __init__(self, slots: Tensor, factor: Tensor) -> None:
+        """slots, factor: N x 12 x rows x columns."""
+        levels = len(_LOUDNESS) + 1
+        edges = torch.tensor(_LOUDNESS, device=factor.device)
+        self._kind = (slots * levels + torch.bucketize(torch.log(factor), edges)).flatten(1)
+        self._shape = factor.shape
+        self.slots = torch.arange(SLOT_COUNT, device=factor.device).repeat_interleave(levels)
+
+    def sums(self, values: Tensor) -> Tensor:
+        """Over the symbols of each kind: N x 12 x rows x columns to N x kinds."""
+        return values.new_zeros(len(values), len(self.slots)).scatter_add_(1, self._kind, values.flatten(1))
+
+    def each(self, values: Tensor) -> Tensor:
+        """To every symbol its kind's value: N x kinds to N x 12 x rows x columns."""
+        return torch.gather(values, 1, self._kind).view(self._shape)
+
+    def by_slot(self, values: Tensor) -> Tensor:
+        """Sums over a slot's kinds: N x kinds to N x 14."""
+        return values.view(len(values), SLOT_COUNT, -1).sum(2)

@@ -1,0 +1,79 @@
+"""What arrives: the phases of a suspect, with what the header says taken out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.lattice.gates import CALM, activity, pulled
+from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT
+from imuge_cli.lattice.modulation import wrap
+from imuge_cli.lattice.requantization import rounding_steps
+from imuge_cli.lattice.roughness import log_roughness
+from imuge_cli.lattice.transform import BLOCK, analyse, luma
+from imuge_cli.models.lattice.carrier import Carrier, scale_of
+from imuge_cli.models.lattice.equalized import equalized
+
+# What embedding adds to the variance of a calm block, in squared steps.
+_ADDED = (DATA_SLOTS * CALM**2 + SLOT_COUNT - DATA_SLOTS) / BLOCK**2 / 12
+
+
+@dataclass(frozen=True)
+class Reception:
+    """Phases as received, with what the header says taken out.
+
+    errors: N x 2 x rows x columns: of pilot and header chip, cells. data: N x 12 x rows x columns: of the data
+    symbols, cells. known: N x 1 x rows x columns, 1 where the block lies inside the suspect's frame.
+    picture: N x 3 x H x W, grey levels: what the phases were taken from, the suspect with its response undone.
+    step: grey levels. halves: N x 14, half the width of the interval that JPEG rounded a slot's phases to, cells
+    (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared. stretch, leak: N x 12 x rows x columns,
+    of the data symbols: by what coefficients were multiplied to undo the sender's gates, and the variance that is left
+    of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's standard deviations.
+    roughness: N x 14 x rows x columns by slot: logarithms, see `log_roughness`.
+    """
+
+    errors: Tensor
+    data: Tensor
+    known: Tensor
+    picture: Tensor
+    step: float
+    halves: Tensor
+    jitter: Tensor
+    stretch: Tensor
+    leak: Tensor
+    scale: Tensor
+    roughness: Tensor
+
+
+def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, inside: Tensor, step: float) -> Reception:
+    """Phases of working pictures N x 3 x H x W (grey levels).
+
+    code, levels: what the header says, N x 264 code bits and N power levels. inside: N x 1 x H x W, 1 in the suspect's
+    frame, a rectangle. What an attack did to the frequencies is undone.
+    """
+    picture = equalized(carrier, picture, code, inside, step)
+    known = -functional.max_pool2d(-inside, BLOCK)
+    plane = luma(picture)
+    coefficients = analyse(plane)
+    # Pilots and header chips have no gates.
+    stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(activity(plane, received=_ADDED * step**2), step))
+    ordered, dither = carrier.by_order(coefficients), carrier.by_order(carrier.dither)
+    known_phases = wrap(ordered[:, :2] / step - dither[:, :2])
+    rounded, spread = rounding_steps(coefficients)
+    errors = torch.cat([known_phases[:, :1], wrap(known_phases[:, 1:] - carrier.chip_phases(code))], 1)
+    return Reception(
+        errors=errors,
+        data=wrap(ordered[:, 2:] * stretch / step - dither[:, 2:]),
+        known=known,
+        picture=picture,
+        step=step,
+        halves=rounded / (2 * step),
+        jitter=spread / step**2,
+        stretch=stretch,
+        leak=leak,
+        scale=scale_of(levels)[:, None],
+        roughness=log_roughness(plane),
+    )
