@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imuge_cli.keys import Secret
-from imuge_cli.lattice.equalizer import fit, undo
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.transform import BLOCK, analyse
+from imuge_cli.lattice.undoing import find_undoing
 
 # One position is tried: 6 standard deviations happen once in 10^9. Without a readable header more is asked.
 DIRECT_THRESHOLD = 6.0
@@ -76,8 +76,8 @@ def _undone(plane: Tensor, layout: Layout, steps: tuple[float, ...]) -> Fix | No
     pilots = layout.order[:1]
     dither = np.take_along_axis(layout.dither, pilots, 0)
     order, phases = (torch.from_numpy(array).to(plane.device) for array in (pilots, dither))
-    found = fit(plane, order, phases, steps)
-    return None if found.response.is_plain else _direct(undo(plane, found.response), layout, (found.step,))
+    found = find_undoing(plane, (0, 0), order, phases, steps)
+    return None if found.is_plain else _direct(found.undo(plane), layout, (found.step,))
 
 
 def synchronise_search(plane: Tensor, secret: Secret, steps: tuple[float, ...], *, limit: int) -> Fix | None:

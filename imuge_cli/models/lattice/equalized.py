@@ -5,15 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from imuge_cli.lattice.equalizer import fit, undo
-from imuge_cli.lattice.resampling import fit_resampling, undo_resampling
 from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.lattice.undoing import find_undoing
 from imuge_cli.models.lattice.carrier import Carrier
 
 # Blocks on a side; a narrower frame says too little.
 _FEWEST = 4
-# Phases must agree better by so much, on average, for a resampling to be believed rather than a filter.
-_BETTER = 0.01
 
 
 def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, step: float) -> Tensor:
@@ -41,19 +38,12 @@ def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: f
     if min(bottom - top, right - left) < _FEWEST:
         return picture
     whole = (..., slice(top, bottom), slice(left, right))
-    plane = luma(picture[..., top * BLOCK : bottom * BLOCK, left * BLOCK : right * BLOCK])
-    filtered = fit(plane, slots[whole], phases[whole], (step,))
-    if filtered.is_good_enough:
-        undone = undo(frame, filtered.response)
-    else:
-        origin = (top * BLOCK - rows.start, left * BLOCK - columns.start)
-        resampling, score = fit_resampling(luma(frame)[0, 0], origin, slots[whole], phases[whole], step)
-        better = score > filtered.score + _BETTER * filtered.count
-        undone = undo_resampling(frame, resampling) if better else undo(frame, filtered.response)
-    if undone is frame:
+    origin = (top * BLOCK - rows.start, left * BLOCK - columns.start)
+    found = find_undoing(luma(frame), origin, slots[whole], phases[whole], (step,))
+    if found.is_plain:
         return picture
     result = picture.clone()
-    result[..., rows, columns] = undone.clamp(0, 255)
+    result[..., rows, columns] = found.undo(frame).clamp(0, 255)
     return result
 
 

@@ -1,0 +1,52 @@
+"""What was done to a picture's frequencies, by a filter or by resampling, found out from known phases and undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from imuge_cli.lattice.equalizer import Response, fit, undo
+from imuge_cli.lattice.resampling import Resampling, fit_resampling, undo_resampling
+from imuge_cli.lattice.transform import BLOCK
+
+# Phases must agree better by so much, on average, for a resampling to be believed rather than a filter.
+_BETTER = 0.01
+# Where not even so many standard deviations speak for the lattice there is no use in looking for sizes.
+_WORTH_A_LOOK = 2.0
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """What is to be undone: a resampling, or else a filter's response. step: of the lattice, grey levels."""
+
+    step: float
+    response: Response
+    resampling: Resampling | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is to be undone."""
+        return self.resampling is None and self.response.is_plain
+
+    def undo(self, planes: Tensor) -> Tensor:
+        """Planes N x C x H x W, of the frame that was looked at, as they were before."""
+        return undo(planes, self.response) if self.resampling is None else undo_resampling(planes, self.resampling)
+
+
+def find_undoing(
+    plane: Tensor, origin: tuple[int, int], order: Tensor, phases: Tensor, steps: tuple[float, ...]
+) -> Undoing:
+    """What must be undone for known phases to agree best.
+
+    plane: luma of a frame, 1 x 1 x H x W, grey levels. origin: row and column of its first whole block, pixels.
+    order, phases, steps: see `equalizer.fit`.
+    """
+    rows, columns = order.shape[-2:]
+    top, left = origin
+    filtered = fit(plane[..., top : top + rows * BLOCK, left : left + columns * BLOCK], order, phases, steps)
+    if filtered.is_good_enough or filtered.score < _WORTH_A_LOOK * (filtered.count / 2) ** 0.5:
+        return Undoing(filtered.step, filtered.response, None)
+    resampling, score = fit_resampling(plane[0, 0], origin, order, phases, filtered.step)
+    better = score > filtered.score + _BETTER * filtered.count
+    return Undoing(filtered.step, filtered.response, resampling if better else None)
