@@ -47,6 +47,6 @@ def find_undoing(
     filtered = fit(plane[..., top : top + rows * BLOCK, left : left + columns * BLOCK], order, phases, steps)
     if filtered.is_good_enough or filtered.score < _WORTH_A_LOOK * (filtered.count / 2) ** 0.5:
         return Undoing(filtered.step, filtered.response, None)
-    resampling, score = fit_resampling(plane[0, 0], origin, order, phases, filtered.step)
+    resampling, score = fit_resampling(plane[0, 0], origin, order, phases, filtered.step, filtered.score)
     better = score > filtered.score + _BETTER * filtered.count
     return Undoing(filtered.step, filtered.response, resampling if better else None)

@@ -71,7 +71,7 @@ def test_size_and_interpolations_are_found_and_undone(
     plane = luma(picture)
     filtered = fit(plane, *phases_of(carrier), (STEP,))
     assert agreement(carrier, undo(picture, filtered.response)) < before
-    found, score = fit_resampling(plane[0, 0], (0, 0), *phases_of(carrier), STEP)
+    found, score = fit_resampling(plane[0, 0], (0, 0), *phases_of(carrier), STEP, filtered.score)
     assert found == expected
     assert agreement(carrier, undo_resampling(picture, found)) == pytest.approx(score / filtered.count, abs=0.002)
     assert agreement(carrier, equalized(carrier, picture, CODE, torch.ones(1, 1, HEIGHT, WIDTH), STEP)) > after
@@ -81,7 +81,7 @@ def test_size_and_interpolations_are_found_and_undone(
 def test_what_was_not_resampled_is_not_taken_for_it(carrier: Carrier, sent: Pixels8, attack: str) -> None:
     plane = luma(to_tensor(attacked(sent, attack)))
     filtered = fit(plane, *phases_of(carrier), (STEP,))
-    assert fit_resampling(plane[0, 0], (0, 0), *phases_of(carrier), STEP)[1] < filtered.score
+    assert fit_resampling(plane[0, 0], (0, 0), *phases_of(carrier), STEP, filtered.score)[1] < filtered.score
 
 
 def test_a_trace_shows_the_smaller_size_on_both_axes(sent: Pixels8) -> None:
@@ -120,5 +120,5 @@ def test_large_pictures_are_looked_at_in_tiles() -> None:
     big = make_carrier(SECRET, 512, 512, torch.device("cpu"))
     picture = to_pixels(sent_picture(big, to_tensor(photograph("astronaut", 0, 0, 512, 512)), CODE, STEP))
     plane = luma(to_tensor(attacked(picture, "scale-back:0.7")))[0, 0]
-    found, _ = fit_resampling(plane, (0, 0), *phases_of(big), STEP)
+    found, _ = fit_resampling(plane, (0, 0), *phases_of(big), STEP, 0.0)
     assert found == Resampling(358, 358, "area", "cubic")
