@@ -64,9 +64,9 @@ class PixelEvidence:
 
 
 def _apply(
-    u: Tensor, grid: SourceGrid, prior: Tensor, mixing: Mixing, spread: Tensor, pixels: PixelEvidence | None
+    u: Tensor, grid: SourceGrid, prior: Tensor, mixing: Mixing, spread: Tensor | None, pixels: PixelEvidence | None
 ) -> Tensor:
-    result = u * prior + mixing.normal(u, spread)
+    result = u * prior if spread is None else u * prior + mixing.normal(u, spread)
     if pixels is not None:
         scale = sender_scale(u.device)
         coefficients = u.view(u.shape[0], grid.rows, grid.columns, -1) * scale
@@ -185,7 +185,9 @@ def solve(
     scale = sender_scale(right.device)
     if pixels is not None:
         right = right + (_shown(pixels, None if mean is None else mean.view(shape) * scale) * scale).flatten(1)
-    prior, spread = 1 / variance, symbols.mixing.spread(symbols.precision)
+    prior = 1 / variance
+    # Before any symbol is believed the pixels are asked alone: then nothing needs to be mixed.
+    spread = symbols.mixing.spread(symbols.precision) if bool(symbols.precision.any()) else None
     u = conjugate_gradients(
         lambda t: _apply(t, grid, prior, symbols.mixing, spread, pixels),
         right,
