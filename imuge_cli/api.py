@@ -100,13 +100,15 @@ class VerifyResult:
 @dataclass(frozen=True)
 class RecoverResult:
     """picture: the suspect with the tampered pixels replaced. mask: what was replaced, which goes a few pixels beyond
-    what verification found. restored_share: of the suspect's pixels."""
+    what verification found. restored_share: of the suspect's pixels. information: bits that what is left of the
+    immunization can carry at most over the noise it arrived with; None where nothing had to be recovered."""
 
     picture: Picture
     mask: Mask
     verification: VerifyResult
     restored_share: float
     seconds: float
+    information: float | None = None
 
 
 class Imuge:
@@ -225,18 +227,20 @@ class Imuge:
             )
         margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
         used = enlarged(result.mask, margin) if mask is None else mask.astype(bool)
-        pixels = picture.pixels
+        pixels, information = picture.pixels, None
         if used.any() or (restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)):
             recovered = self._model.recover(
                 picture.pixels, verified, used, own_mask=mask is None, restore_canvas=restore_canvas
             )
             pixels = _grey(recovered.pixels) if picture.grey else recovered.pixels
+            information = recovered.information
         return RecoverResult(
             picture=picture.with_pixels(pixels),
             mask=used,
             verification=result,
             restored_share=float(used.mean()),
             seconds=time.perf_counter() - began,
+            information=information,
         )
 
 

@@ -30,19 +30,34 @@ def jpeg(image: Image8, quality: int) -> Image8:
 
 def webp(image: Image8, quality: int) -> Image8:
     """libwebp through Pillow, lossy, `quality` 1..100."""
-    return _through_pillow(image, "WEBP", quality=quality)
+    return decode(_encode(image, "WEBP", quality=quality))
 
 
 def avif(image: Image8, quality: int) -> Image8:
     """libavif through Pillow, `quality` 1..100. Raises UsageError where this Pillow has no AVIF."""
-    if not features.check("avif"):
+    return decode(avif_file(image, quality))
+
+
+def avif_file(image: Image8, quality: int, speed: int = _AVIF_SPEED) -> bytes:
+    """The AVIF file itself, `quality` 0..100, `speed` 0..10. Raises UsageError where this Pillow has no AVIF."""
+    if not has_avif():
         raise UsageError("attack 'avif': the installed Pillow has no AVIF codec; install pillow >= 11.3")
     # one thread: attacks run in parallel already, and some encoders' output depends on the thread count
-    return _through_pillow(image, "AVIF", quality=quality, speed=_AVIF_SPEED, max_threads=1)
+    return _encode(image, "AVIF", quality=quality, speed=speed, max_threads=1)
 
 
-def _through_pillow(image: Image8, format_name: str, **options: int) -> Image8:
+def has_avif() -> bool:
+    """Whether the installed Pillow has an AVIF codec."""
+    return bool(features.check("avif"))
+
+
+def decode(file: bytes) -> Image8:
+    """What a file of any format that Pillow reads shows: H x W x 3 uint8."""
+    with Image.open(io.BytesIO(file)) as decoded:
+        return np.array(decoded.convert("RGB"))
+
+
+def _encode(image: Image8, format_name: str, **options: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format_name, **options)
-    with Image.open(buffer) as decoded:
-        return np.array(decoded.convert("RGB"))
+    return buffer.getvalue()

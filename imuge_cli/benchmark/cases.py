@@ -52,6 +52,7 @@ class _Answer:
     verification: Verified
     picture: Image8
     seconds: float
+    information: float | None = None
 
 
 def tamper(subject: Subject, kind: str, share: float, donor: Donor | None, seed: int) -> Tampered:
@@ -118,7 +119,7 @@ def _ask(engine: Engine, suspect: Image8) -> _Answer:
         outcome = REFUSED
     else:
         seconds = time.perf_counter() - started
-        return _Answer(RECOVERED, result.verification, result.picture.as_uint8(), seconds)
+        return _Answer(RECOVERED, result.verification, result.picture.as_uint8(), seconds, result.information)
     seconds = time.perf_counter() - started
     return _Answer(outcome, engine.verify(picture), suspect, seconds)
 
@@ -161,6 +162,8 @@ def _row(
         exact=inside == math.inf,
         oracle_local_psnr=before,  # until there is a recovery to compare
         inpainted_local_psnr=_inside(reference, inpainted(attacked.image, truth), truth),
+        information=answer.information,
+        avif_local_psnr=_avif(subject, attacked, truth, reference, answer.information),
         psnr=psnr(reference, answer.picture),
         canvas_psnr=None,
         seconds=answer.seconds,
@@ -170,6 +173,16 @@ def _row(
 def _inside(reference: Image8, picture: Image8, truth: Mask) -> float | None:
     """L-PSNR in dB; None where the attack left nothing of the tampered pixels."""
     return local_psnr(reference, picture, truth) if truth.any() else None
+
+
+def _avif(
+    subject: Subject, attacked: Attacked, truth: Mask, reference: Image8, information: float | None
+) -> float | None:
+    """L-PSNR in dB of the whole original as AVIF in as many bits; None where the bits are unknown or too few."""
+    if information is None:
+        return None
+    coded = subject.coded(information)
+    return None if coded is None else _inside(reference, in_frame(coded, attacked), truth)
 
 
 def _oracle(engine: Engine, suspect: Image8, truth: Mask, reference: Image8, verification: Verified) -> float | None:

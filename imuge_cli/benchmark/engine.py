@@ -59,12 +59,15 @@ class Verified(Protocol):
 
 
 class Recovered(Protocol):
-    """What `recover` gives: the picture, and the verification that it rests on."""
+    """What `recover` gives: the picture, and the verification that it rests on. information: bits that what is left
+    of the immunization can carry, None where unknown."""
 
     @property
     def picture(self) -> Picture: ...
     @property
     def verification(self) -> Verified: ...
+    @property
+    def information(self) -> float | None: ...
 
 
 class Engine(Protocol):

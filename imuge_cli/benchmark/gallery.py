@@ -6,7 +6,7 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from imuge_cli.api import IMAGE_IDS
 from imuge_cli.attacks.resample import resize
+from imuge_cli.benchmark.bound import Coded, encode_avif
 from imuge_cli.benchmark.engine import Engine, Image8
 from imuge_cli.benchmark.rows import EmbeddingRow, EngineFacts
 from imuge_cli.benchmark.suites import FULL_SIZE
@@ -38,6 +39,24 @@ class Subject:
     image_id: int
     embedding: EmbeddingRow
     facts: EngineFacts
+    by_quality: dict[int, Coded | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def coded(self, bits: float) -> Image8 | None:
+        """The original as the best AVIF of at most so many bits; None where none is that small."""
+        best: Image8 | None = None
+        low, high = 0, 100
+        while low <= high:
+            quality = (low + high) // 2
+            if quality not in self.by_quality:
+                self.by_quality[quality] = encode_avif(self.original, quality)
+            coded = self.by_quality[quality]
+            if coded is None:
+                return None
+            if coded.bits <= bits:
+                best, low = coded.pixels, quality + 1
+            else:
+                high = quality - 1
+        return best
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ def _strength_drawing(
 _CURVES: tuple[tuple[str, str, Callable[[Summary], Figure | None]], ...] = (
     ("recovered", "C0o-", lambda summary: summary.local_psnr),
     ("true mask", "C1s--", lambda summary: summary.oracle_local_psnr),
+    ("AVIF at the channel's capacity", "C2-.", lambda summary: summary.avif_local_psnr),
     ("inpainting (Telea), true mask", "C7:", lambda summary: summary.inpainted_local_psnr),
 )
 

@@ -34,7 +34,9 @@ class CaseRow:
     offset_exact: and at the right offset. identified: with the right image id. local_psnr: inside the truly
     tampered pixels; inf where every one is right (then `exact`). suspect_local_psnr: the same before recovery.
     oracle_local_psnr: recovered with the true mask. inpainted_local_psnr: filled in by Telea's method under the true
-    mask, without anything immunized. canvas_psnr: where the crop took pixels away. seconds: of the blind `recover`.
+    mask, without anything immunized. information: bits that what is left of the immunization can carry at most, and
+    avif_local_psnr: the original as AVIF in that many. canvas_psnr: where the crop took pixels away. seconds: of the
+    blind `recover`.
     """
 
     size: str
@@ -61,6 +63,8 @@ class CaseRow:
     exact: bool
     oracle_local_psnr: float | None
     inpainted_local_psnr: float | None
+    information: float | None
+    avif_local_psnr: float | None
     psnr: float
     canvas_psnr: float | None
     seconds: float

@@ -72,6 +72,13 @@ SUITES: dict[str, Suite] = {
         ("splice", "clone", "inpaint"),
         (0.1,),
     ),
+    "masks": Suite(
+        ("256",),
+        ("none", "jpeg:90", "jpeg:70", "jpeg:50", "scale:0.7+jpeg:70", "jpeg:80+crop:0.7", "jpeg:80+jpeg:70"),
+        ("splice", "paste", "clone", "brush"),
+        (0.1, 0.4),
+        pictures=12,
+    ),
     FOREIGN: Suite((FULL_SIZE,), (), (), ()),
     "full": Suite(("256", "512", FULL_SIZE), _EVERY_ATTACK, TAMPERS, (0.05, 0.1, 0.25, 0.4), canvas=True),
 }

@@ -40,7 +40,8 @@ _RECOVERY_NOTE = (
     "L-PSNR: inside the truly tampered pixels, against the pristine original; a bit-exact recovery counts as "
     f"{CEILING_DB:g} dB. Failures: L-PSNR below {FAILURE_DB:g} dB, no synchronisation, or recovery refused; "
     "such a picture is measured as it stands. Oracle: recovered with the true mask. Inpainting: Telea's method "
-    "under the true mask, what a picture that carries nothing can be given."
+    "under the true mask, what a picture that carries nothing can be given. AVIF: the whole original in as many bits "
+    "as what is left of the immunization can carry at most over the noise it arrived with."
 )
 
 
@@ -55,7 +56,10 @@ def make_tables(results: Results) -> list[Table]:
             main = _main_share(cases)
             shown = [row for row in cases if row.share == main]
             tables += [_recovery(size, main, shown), _localization(size, main, shown)]
-            tables += [_by_share(size, cases), _by_tamper(size, main, shown)]
+            tables.append(_by_share(size, cases))
+            for share in sorted({row.share for row in cases}):
+                name = f"tampers-{size}" if share == main else f"tampers-{size}-{100 * share:g}"
+                tables.append(_by_tamper(name, size, share, [row for row in cases if row.share == share]))
     if results.untampered:
         tables.append(_untampered(results))
     if results.foreign:
@@ -175,6 +179,7 @@ def _recovery(size: str, share: float, cases: list[CaseRow]) -> Table:
             + (number(paper_figure(PAPER_LOCAL_PSNR, size, attack), 2), mean(figures.oracle_local_psnr, 2))
             + (
                 mean(figures.inpainted_local_psnr, 2),
+                mean(figures.avif_local_psnr, 2),
                 mean(figures.suspect_local_psnr, 2),
                 percent(figures.exact),
                 mean(figures.psnr, 2),
@@ -183,7 +188,7 @@ def _recovery(size: str, share: float, cases: list[CaseRow]) -> Table:
         )
     columns = (
         "attack", "cases", "L-PSNR", "10th percentile", "to reach", "verdict", "paper", "oracle mask",
-        "inpainting", "before recovery", "bit-exact", "PSNR", "paper", "failures",
+        "inpainting", "AVIF", "before recovery", "bit-exact", "PSNR", "paper", "failures",
     )  # fmt: skip
     title = f"Recovery, {size_name(size)}, {100 * share:g} % tampered"
     return Table(f"recovery-{size}", title, columns, tuple(rows), (_RECOVERY_NOTE, _PAPER))
@@ -223,7 +228,7 @@ def _by_share(size: str, cases: list[CaseRow]) -> Table:
     return Table(f"shares-{size}", f"By tampered share, {size_name(size)}", columns, tuple(rows))
 
 
-def _by_tamper(size: str, share: float, cases: list[CaseRow]) -> Table:
+def _by_tamper(name: str, size: str, share: float, cases: list[CaseRow]) -> Table:
     tampers = list(grouped(cases, lambda row: row.tamper))
     rows = []
     for attack, group in grouped(cases, lambda row: row.attack).items():
@@ -233,7 +238,7 @@ def _by_tamper(size: str, share: float, cases: list[CaseRow]) -> Table:
         rows.append(tuple(cells))
     columns = ("attack", *(f"{what}, {tamper}" for tamper in tampers for what in ("L-PSNR", "F1")))
     title = f"By tampering, {size_name(size)}, {100 * share:g} % tampered"
-    return Table(f"tampers-{size}", title, columns, tuple(rows))
+    return Table(name, title, columns, tuple(rows))
 
 
 def _pair(rows: list[CaseRow]) -> list[str]:

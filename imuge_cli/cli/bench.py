@@ -36,8 +36,8 @@ def bench(
         str | None,
         typer.Option(
             "--suite",
-            help="smoke, first (default), protocol (the rows of the paper's table), full, foreign, or speed: time and "
-            "memory of whole commands, without --data.",
+            help="smoke, first (default), protocol (the rows of the paper's table), masks (shapes, 40 %, chains), "
+            "full, foreign, or speed: time and memory of whole commands, without --data.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the Markdown, CSV and JSON tables.")] = Path(

@@ -56,9 +56,14 @@ class Verified:
 
 @dataclass(frozen=True)
 class Recovered:
-    """Recovered pixels: dtype and size of the suspect, or the original's size if the canvas was restored."""
+    """Recovered pixels: dtype and size of the suspect, or the original's size if the canvas was restored.
+
+    information: bits that what is left of the immunization can carry over the noise it arrived with; None where the
+    family does not know.
+    """
 
     pixels: Pixels
+    information: float | None = None
 
 
 class Model(Protocol):

@@ -15,6 +15,7 @@ _CASE = CaseRow(
     found=True, offset_exact=True, identified=True, found_scale=1.0, z_score=30.0,
     precision=0.9, recall=0.8, f1=0.85, iou=0.75,
     suspect_local_psnr=12.0, local_psnr=26.0, exact=False, oracle_local_psnr=27.0, inpainted_local_psnr=18.0,
+    information=9000.0, avif_local_psnr=25.0,
     psnr=30.0,
     canvas_psnr=None, seconds=0.5,
 )  # fmt: skip

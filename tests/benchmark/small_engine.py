@@ -51,14 +51,16 @@ class Verified:
 class Recovered:
     picture: Picture
     verification: Verified
+    information: float | None = None
 
 
 @dataclass
 class SmallEngine:
     """refuse: recovery always fails. shift: how far reported offsets lie off. embedded: another secret's
-    engine has another. calls: names of what was called, in order."""
+    engine has another. calls: names of what was called, in order. information: what recovery says of it."""
 
     error: int = 8
+    information: float | None = None
     refuse: bool = False
     shift: int = 0
     embedded: int = EMBEDDED
@@ -93,13 +95,13 @@ class SmallEngine:
         original = self.memory[found.image_id] - np.uint8(EMBEDDED)
         repaired = (original.astype(int) + self.error).clip(0, 255).astype(np.uint8)
         if restore_canvas:
-            return Recovered(Picture(pixels=repaired), found)
+            return Recovered(Picture(pixels=repaired), found, self.information)
         height, width = found.mask.shape
         top, left = found.synchronisation.offset_rows - self.shift, found.synchronisation.offset_cols
         used = found.mask if mask is None else mask
         pixels = picture.as_uint8().copy()
         pixels[used] = repaired[top : top + height, left : left + width][used]
-        return Recovered(picture.with_pixels(pixels), found)
+        return Recovered(picture.with_pixels(pixels), found, self.information)
 
     def verify_place(self, suspect: NDArray[np.uint8]) -> tuple[int, int]:
         found = self._verify(suspect).synchronisation

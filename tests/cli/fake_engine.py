@@ -74,6 +74,7 @@ class RecoverResult:
     verification: VerifyResult
     restored_share: float
     seconds: float
+    information: float | None = None
 
 
 class FakeEngine:

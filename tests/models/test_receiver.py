@@ -253,3 +253,14 @@ def test_other_sizes(case: Case, height: int, width: int) -> None:
     solution = draft(carrier, reception, mask, case.statistics, QUICK)
     assert solution.picture.shape == (1, 3, height, width)
     assert float(quality(solution.picture, original, mask)) > 19
+
+
+def test_what_is_lost_carries_nothing(case: Case) -> None:
+    reception = case.receive(case.immunized)
+    tampered = torch.zeros(len(case.immunized), 1, *case.carrier.order.shape[-2:])
+    whole = case.draft(reception, tampered).information
+    tampered[..., : tampered.shape[-1] // 2] = 1
+    half = case.draft(reception, tampered).information
+    symbols = 12 * tampered[0].numel()
+    assert (whole > 1.5 * symbols).all() and (whole < 4 * symbols).all()
+    assert (half / whole).tolist() == pytest.approx([0.5] * len(whole), abs=0.08)

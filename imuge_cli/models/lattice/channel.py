@@ -44,6 +44,21 @@ class Noise:
         return self.everywhere.mean((2, 3))
 
 
+def capacity(variance: Tensor) -> Tensor:
+    """Bits that a phase carries at most over noise of some variance (cells squared), for a sender that uses the whole
+    cell: the negative entropy of the wrapped noise."""
+    known = torch.logspace(-4, -0.5, 48, device=variance.device)
+    error = (torch.arange(1024, device=variance.device) + 0.5) / 1024 - 0.5
+    turns = torch.arange(-2, 3, device=variance.device)
+    exponent = -((error[:, None] + turns) ** 2) / (2 * known.view(-1, 1, 1))
+    density = torch.exp(exponent).sum(2) / (2 * math.pi * known[:, None]).sqrt()
+    bits = (density * torch.log2(density.clamp_min(1e-30))).mean(1).clamp_min(0)
+    place = (torch.log(variance.clamp(1e-4, 0.3)) - math.log(1e-4)) / (0.5 * math.log(10) * 7 / 47)
+    below = place.floor().clamp(0, len(known) - 2)
+    share, index = place - below, below.long()
+    return bits[index] * (1 - share) + bits[index + 1] * share
+
+
 def pilot_noise(carrier: Carrier, reception: Reception, trust: Tensor) -> Noise:
     """From pilots and header chips; trust: N x 1 x rows x columns in [0, 1].
 

@@ -196,9 +196,10 @@ class LatticeModel:
             window = self._networks.recover_window(evidence.reception, lost, solution, box)
             recovered[(..., *box)] = window * 255
         whole = _to_array(recovered.clamp(0, 255))
+        information = float(solution.information)
         if restore_canvas:
-            return Recovered(_restored(pixels, whole, mask, frame, verified.header))
-        return Recovered(_paste(pixels, whole[rows, columns], mask))
+            return Recovered(_restored(pixels, whole, mask, frame, verified.header), information)
+        return Recovered(_paste(pixels, whole[rows, columns], mask), information)
 
 
 def _box(like: Tensor, rows: slice, columns: slice) -> Tensor:

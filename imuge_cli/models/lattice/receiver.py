@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from imuge_cli.models.lattice.carrier import Carrier
-from imuge_cli.models.lattice.channel import pilot_noise
+from imuge_cli.models.lattice.channel import Noise, capacity, pilot_noise
 from imuge_cli.models.lattice.decoder import Decoder, Effort
 from imuge_cli.models.lattice.evidence import (
     Statistics,
@@ -30,7 +31,8 @@ class Draft:
 
     picture: N x 3 x H x W, grey levels, not clipped. ratios: N x 14 x rows x columns by slot: log likelihood ratios
     of `overwritten` for each slot's phase given everything else. noise: N x 14: phase noise by slot, cells squared.
-    doubt: N: variance left in a symbol, in standard deviations squared. coefficients: N x grid.size.
+    doubt: N: variance left in a symbol, in standard deviations squared. coefficients: N x grid.size. information: N:
+    bits that the data symbols that are left can carry over that noise, see `channel.capacity`.
     """
 
     picture: Tensor
@@ -38,6 +40,7 @@ class Draft:
     noise: Tensor
     doubt: Tensor
     coefficients: Tensor
+    information: Tensor
 
 
 def draft(
@@ -66,7 +69,14 @@ def draft(
         noise=decoded.noise.mean,
         doubt=decoded.doubt,
         coefficients=decoded.coefficients,
+        information=_information(carrier, trust, decoded.noise),
     )
+
+
+def _information(carrier: Carrier, trust: Tensor, noise: Noise) -> Tensor:
+    by_slot = capacity(noise.everywhere)
+    slots = carrier.order[:, 2:].expand(len(trust), -1, -1, -1)
+    return (torch.gather(by_slot, 1, slots) * trust).sum((1, 2, 3))
 
 
 def draw(carrier: Carrier, solution: Tensor) -> Tensor:
