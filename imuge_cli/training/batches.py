@@ -34,7 +34,7 @@ SIDE = 256
 _LARGEST = 3.0
 """How many times larger than the working size the largest pictures are."""
 _TAMPER_WEIGHTS = {
-    "splice": 3,
+    "splice": 4,
     "paste": 2,
     "clone": 3,
     "inpaint": 3,
@@ -43,6 +43,8 @@ _TAMPER_WEIGHTS = {
     "text": 0.6,
 }
 
+_SAME_KEY = 0.65
+"""Share of foreign content that comes from a picture under the same key: pilots agree in it, and little else tells."""
 _WRITTEN = 0.12
 """Share of masks in the shape of letters among those that do not follow from the kind of tampering."""
 
@@ -161,7 +163,7 @@ def _attacked(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
     rng = np.random.default_rng([recipe.seed, step, 4, place])
     number = (place + int(rng.integers(1, len(sent) + 1))) % len(sent) if len(sent) > 1 else 0
-    picture, donor = sent[place], (sent if rng.random() < 0.5 else plain)[number]
+    picture, donor = sent[place], (sent if rng.random() < _SAME_KEY else plain)[number]
     if rng.random() < recipe.large:
         return _attacked_large(recipe, rng, plain[place], picture, donor)
     picture, mask = _tampered(recipe, rng, picture, donor)
