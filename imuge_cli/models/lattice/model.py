@@ -253,9 +253,13 @@ def _add(pixels: Pixels, residual: NDArray[np.float32]) -> Pixels:
 def _levels(picture: NDArray[np.float32], size: tuple[int, int], like: Pixels) -> Pixels:
     """A working picture brought to a size and a depth."""
     top = np.iinfo(like.dtype).max
-    planes = [resize_plane(np.ascontiguousarray(picture[..., c]), size) for c in range(3)]
-    result: Pixels = np.clip(np.rint(np.stack(planes, -1) * (top / 255)), 0, top).astype(like.dtype)
-    return result
+    result = np.empty((*size, 3), like.dtype)
+    for channel in range(3):  # one at a time: at full size a plane of floats is larger than the picture
+        plane = resize_plane(np.ascontiguousarray(picture[..., channel]), size)
+        plane *= top / 255
+        np.rint(plane, out=plane)
+        result[..., channel] = np.clip(plane, 0, top, out=plane)
+    return cast(Pixels, result)
 
 
 def _paste(pixels: Pixels, recovered: NDArray[np.float32], mask: Mask) -> Pixels:
