@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import math
 import secrets
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from imuge_cli.errors import NotImmunizedError, UsageError
+from imuge_cli.errors import NotImmunizedError, RecoveryError, UsageError
+from imuge_cli.exact.answer import Answer, Tiles, ask, changed
+from imuge_cli.exact.carrier import REPAIRS, profile_for
+from imuge_cli.exact.protect import protect
+from imuge_cli.exact.repair import INTACT, LOST, PROVEN
 from imuge_cli.image.picture import Picture
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
@@ -26,18 +32,24 @@ from imuge_cli.mask.regions import Region, regions
 from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize
 from imuge_cli.metrics.fidelity import psnr, ssim
 from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Probability, Verified
-from imuge_cli.models.registry import open_model, pick_device
 
-_EXIT_CODES = {"intact": 0, "tampered": 1, "not-found": 3}
+if TYPE_CHECKING:
+    import torch
+
+_EXIT_CODES = {"exact": 0, "intact": 0, "tampered": 1, "not-found": 3}
+_FAMILY = FAMILIES[0]
 _LARGEST_SIDE = 65535
 # V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
 # nothing: recovery goes so many pixels (of the working size) beyond V's own mask.
 _RECOVERY_MARGIN = 3
+# A file that was cropped but not resampled has scale 1; what differs is rounding of the working size.
+_SCALE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class ImmunizeResult:
-    """picture: what to publish. psnr (dB), ssim: against the input, 8-bit scale. working_size: (height, width)."""
+    """picture: what to publish. psnr (dB), ssim: against the input, 8-bit scale. working_size: (height, width). exact:
+    whether it has an exact layer, which any lossy step destroys."""
 
     picture: Picture
     image_id: int
@@ -50,20 +62,22 @@ class ImmunizeResult:
     weights_sha256: str | None
     device: str
     seconds: float
+    exact: bool = False
 
 
 @dataclass(frozen=True)
 class Synchronisation:
     """Where the suspect lies in the original: offsets and original size in the original's pixels.
 
-    scale: suspect pixels per original pixel. z_score: standard deviations by which the pilots exceed chance.
+    scale: suspect pixels per original pixel. z_score: standard deviations by which the pilots exceed chance; None where
+    the exact layer answered, which needs no pilots.
     header_read: False where the header was unreadable; then the suspect's own size stands for the original's.
     """
 
     offset_rows: int
     offset_cols: int
     scale: float
-    z_score: float
+    z_score: float | None
     original_height: int
     original_width: int
     header_read: bool
@@ -73,7 +87,9 @@ class Synchronisation:
 class VerifyResult:
     """mask, probability: the suspect's height x width. tampered_share: of its pixels. regions: largest first.
 
-    found: what the model keeps for `Imuge.recover`; None in results that were not made by `Imuge.verify`.
+    verdict: `exact` (bit for bit what was published), `intact` (content untouched), `tampered`, `not-found`. layer:
+    which answered, `exact` or `lattice`. tiles: the exact layer's, None where it did not answer. found: what the model
+    keeps for `Imuge.recover`; None in results that were not made by `Imuge.verify`.
     """
 
     verdict: str
@@ -89,11 +105,12 @@ class VerifyResult:
     weights_sha256: str | None
     device: str
     seconds: float
-    found: Verified | None = field(default=None, repr=False, compare=False)
+    tiles: Tiles | None = None
+    found: Verified | Answer | None = field(default=None, repr=False, compare=False)
 
     @property
     def exit_code(self) -> int:
-        """0 intact, 1 tampered, 3 no immunization found."""
+        """0 exact or intact, 1 tampered, 3 no immunization found."""
         return _EXIT_CODES[self.verdict]
 
 
@@ -101,7 +118,9 @@ class VerifyResult:
 class RecoverResult:
     """picture: the suspect with the tampered pixels replaced. mask: what was replaced, which goes a few pixels beyond
     what verification found. restored_share: of the suspect's pixels. information: bits that what is left of the
-    immunization can carry at most over the noise it arrived with; None where nothing had to be recovered."""
+    immunization can carry at most over the noise it arrived with; None where nothing had to be recovered or the exact
+    layer sufficed. proven: h x w, pixels that came back bit for bit, with a seal to prove it; None without exact layer.
+    """
 
     picture: Picture
     mask: Mask
@@ -109,13 +128,17 @@ class RecoverResult:
     restored_share: float
     seconds: float
     information: float | None = None
+    proven: Mask | None = None
 
 
 class Imuge:
     """A model with its weights and a secret. Safe to share between threads once made.
 
     key: None for the published default key. strength: subtle, balanced or strong. device: auto, cpu or cuda.
-    weights: a weights file or folder instead of the bundled one. Raises UsageError, WeightsError, DeviceError.
+    weights: a weights file or folder instead of the bundled one. exact: whether immunize adds the exact layer, for
+    files that will be written without loss. repair: normal or strong, how much the exact layer of 8-bit colour can
+    restore, against how visible it is. The bundled weights are loaded when a network is first needed: where the exact
+    layer answers, none is. Raises UsageError, WeightsError, DeviceError.
     """
 
     def __init__(
@@ -126,16 +149,52 @@ class Imuge:
         strength: str = "balanced",
         device: str = "auto",
         weights: Path | None = None,
+        exact: bool = True,
+        repair: str = "normal",
     ) -> None:
         if strength not in STRENGTHS:
             raise UsageError(f"strength '{strength}' is unknown; choose {', '.join(STRENGTHS)}")
+        if repair not in REPAIRS:
+            raise UsageError(f"repair '{repair}' is unknown; choose {', '.join(REPAIRS)}")
         self._secret = key or Secret.default()
         self._strength = strength
-        self._device = pick_device(device)
-        self._model: Model = open_model(model, self._secret, self._device, weights)
+        self._exact, self._repair = exact, repair
+        self._wanted = (model, device, weights)
+        self._loaded: tuple[Model, torch.device] | None = None
+        self._loading = threading.Lock()
+        if (model, weights) != (_FAMILY, None) or device not in ("auto", "cpu"):
+            self._load()
 
-    def immunize(self, picture: Picture, *, image_id: int | None = None) -> ImmunizeResult:
-        """Add what verify and recover need. image_id: 0 .. 2^21 - 1, random if None.
+    def _load(self) -> tuple[Model, torch.device]:
+        with self._loading:
+            if self._loaded is None:
+                # Takes longer than all else where the exact layer answers, and is then not needed.
+                from imuge_cli.models.registry import open_model, pick_device
+
+                family, name, weights = self._wanted
+                device = pick_device(name)
+                self._loaded = open_model(family, self._secret, device, weights), device
+            return self._loaded
+
+    @property
+    def _model(self) -> Model:
+        return self._load()[0]
+
+    @property
+    def _origin(self) -> dict[str, Any]:
+        """What a result says of where it comes from."""
+        model, sha256, device = self._wanted[0], None, "cpu"
+        if self._loaded is not None:
+            model, sha256, device = (
+                self._loaded[0].name,
+                self._loaded[0].weights_sha256,
+                str(self._loaded[1]),
+            )
+        return {"model": model, "weights_sha256": sha256, "device": device, "key_kind": self._secret.kind}
+
+    def immunize(self, picture: Picture, *, image_id: int | None = None, exact: bool | None = None) -> ImmunizeResult:
+        """Add what verify and recover need. image_id: 0 .. 2^21 - 1, random if None. exact: instead of the engine's
+        own.
 
         Raises InputError where the picture is too small or has no room, UsageError for an impossible image_id.
         """
@@ -155,6 +214,9 @@ class Imuge:
         )
         sent = self._model.immunize(picture.pixels, header)
         result = picture.with_pixels(sent.pixels)
+        with_exact = self._exact if exact is None else exact
+        if with_exact:
+            result = self._protected(result, number)
         before, after = picture.as_uint8(), result.as_uint8()
         return ImmunizeResult(
             picture=result,
@@ -163,38 +225,78 @@ class Imuge:
             ssim=ssim(before, after),
             working_size=sent.working_size,
             strength=self._strength,
-            model=self._model.name,
-            key_kind=self._secret.kind,
-            weights_sha256=self._model.weights_sha256,
-            device=str(self._device),
             seconds=time.perf_counter() - began,
+            exact=with_exact,
+            **self._origin,
         )
 
+    def _protected(self, picture: Picture, image_id: int) -> Picture:
+        grey = picture.grey and _channels_equal(picture.pixels)
+        samples = picture.pixels[..., :1] if grey else picture.pixels
+        profile = profile_for(picture.bit_depth, int(samples.shape[2]), self._repair)
+        done = protect(samples, picture.alpha, profile=profile, secret=self._secret, image_id=image_id)
+        return picture.with_pixels(np.repeat(done.samples, 3, 2) if grey else done.samples)
+
     def verify(self, picture: Picture) -> VerifyResult:
-        """What was done to a picture. Never raises for content: a picture without immunization is `not-found`."""
+        """What was done to a picture. Never raises for content: a picture without immunization is `not-found`.
+
+        The exact layer answers where enough of it is left; then every mark in the mask is certain.
+        """
         began = time.perf_counter()
+        result = self._verify_exactly(picture, (0, 0)) or self._verify_robustly(picture)
+        return replace(result, seconds=time.perf_counter() - began)
+
+    def _verify_exactly(self, picture: Picture, origin: tuple[int, int]) -> VerifyResult | None:
+        for samples in _as_samples(picture):
+            answer = ask(samples, picture.alpha, self._secret, origin)
+            if answer is not None:
+                return self._told(answer)
+        return None
+
+    def _told(self, answer: Answer) -> VerifyResult:
+        header, (top, left) = answer.found.header, answer.found.origin
+        mask = changed(answer)
+        certain = mask.astype(np.float32)
+        return VerifyResult(
+            verdict="exact" if answer.found.exact else "tampered" if mask.any() else "intact",
+            mask=mask,
+            probability=certain,
+            synchronisation=Synchronisation(top, left, 1.0, None, header.height, header.width, True),
+            image_id=answer.image_id,
+            tampered_share=float(mask.mean()),
+            regions=tuple(regions(mask, certain)),
+            layer="exact",
+            seconds=0.0,
+            tiles=answer.tiles,
+            found=answer,
+            **self._origin,
+        )
+
+    def _verify_robustly(self, picture: Picture) -> VerifyResult:
         verified = self._model.verify(picture.as_uint8())
+        place = _synchronisation(verified, picture)
+        if place is not None and place.header_read and abs(place.scale - 1) < _SCALE_TOLERANCE:
+            # A crop: now that its place is known, its tiles can be read.
+            exactly = self._verify_exactly(picture, (place.offset_rows, place.offset_cols))
+            if exactly is not None:
+                return exactly
         mask = np.zeros((picture.height, picture.width), bool)
         if verified.frame is not None:
             mask = clean(binarize(verified.probability, guard=DEFAULT_GUARD.at_scale(verified.frame.scale)))
         verdict = "not-found" if verified.frame is None else "tampered" if mask.any() else "intact"
-        result = VerifyResult(
+        return VerifyResult(
             verdict=verdict,
             mask=mask,
             probability=verified.probability,
-            synchronisation=_synchronisation(verified, picture),
+            synchronisation=place,
             image_id=None if verified.header is None else verified.header.image_id,
             tampered_share=float(mask.mean()),
             regions=tuple(regions(mask, verified.probability)),
             layer="lattice",
-            model=self._model.name,
-            key_kind=self._secret.kind,
-            weights_sha256=self._model.weights_sha256,
-            device=str(self._device),
             seconds=0.0,
             found=verified,
+            **self._origin,
         )
-        return replace(result, seconds=time.perf_counter() - began)
 
     def recover(
         self,
@@ -220,6 +322,9 @@ class Imuge:
         verified = result.found
         if verified is None or result.mask.shape != shape:
             raise UsageError("the verification is not of this picture; pass what verify returned for it")
+        if isinstance(verified, Answer):
+            done = self._recover_exactly(picture, result, verified, mask, restore_canvas)
+            return replace(done, seconds=time.perf_counter() - began)
         if verified.frame is None:
             raise NotImmunizedError(
                 "no immunization found (never immunized, another key, or damaged beyond recognition); "
@@ -242,6 +347,67 @@ class Imuge:
             seconds=time.perf_counter() - began,
             information=information,
         )
+
+    def _recover_exactly(
+        self, picture: Picture, result: VerifyResult, answer: Answer, mask: Mask | None, restore_canvas: bool
+    ) -> RecoverResult:
+        """Tiles that came back, as they were; what of the mask did not, from the lattice."""
+        wanted = result.mask if mask is None else mask.astype(bool)
+        if restore_canvas and not answer.found.whole:
+            fate, samples = answer.found.layout.tile_samples(answer.repaired.fate), answer.repaired.samples
+            inside = _placed(answer, np.ones(answer.found.shape, bool))
+            used, shown = _placed(answer, wanted), _placed(answer, picture.pixels)
+        else:
+            fate, samples = answer.fate, answer.restored()
+            inside = np.ones(answer.found.shape, bool)
+            used, shown = wanted, picture.pixels
+        # What came back exactly is taken whole; what came back nearly with a margin, inside its tile.
+        taken = ~inside | (enlarged(used, _RECOVERY_MARGIN) | (fate == PROVEN)) & (fate != INTACT)
+        back = np.repeat(samples, 3, 2) if samples.shape[2] == 1 else samples
+        pixels = np.where(taken[..., None], back, shown)
+        lost, information = taken & (fate == LOST), None
+        if lost.any():
+            pixels, information = self._fill(picture, pixels, lost)
+        return RecoverResult(
+            picture=picture.with_pixels(pixels),
+            mask=wanted,
+            verification=result,
+            restored_share=float(taken[inside].mean()),
+            seconds=0.0,
+            information=information,
+            proven=taken & (fate == PROVEN),
+        )
+
+    def _fill(self, picture: Picture, pixels: Pixels, lost: Mask) -> tuple[Pixels, float | None]:
+        """Pixels with what is lost drawn by R from the lattice. Raises RecoveryError where that finds nothing."""
+        filled = Picture(pixels=pixels)
+        verified = self._model.verify(filled.as_uint8())
+        if verified.frame is None:
+            raise RecoveryError(
+                "what is left of this picture's exact layer and of its lattice does not suffice to restore it"
+            )
+        recovered = self._model.recover(pixels, verified, lost, own_mask=False, restore_canvas=False)
+        drawn = _grey(recovered.pixels) if picture.grey else recovered.pixels
+        return np.where(lost[..., None], drawn, pixels), recovered.information
+
+
+def _placed(answer: Answer, values: Pixels | Mask) -> Any:
+    """A suspect's values, h x w or h x w x C, in the original's frame, zero around them."""
+    header, (top, left), (height, width) = answer.found.header, answer.found.origin, answer.found.shape
+    whole = np.zeros((header.height, header.width, *values.shape[2:]), values.dtype)
+    whole[top : top + height, left : left + width] = values
+    return whole
+
+
+def _channels_equal(pixels: Pixels) -> bool:
+    return np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])
+
+
+def _as_samples(picture: Picture) -> Iterator[Pixels]:
+    """What the exact layer may have been written into: one channel where all are equal, else or then three."""
+    if picture.grey or _channels_equal(picture.pixels[::8, ::8]) and _channels_equal(picture.pixels):
+        yield picture.pixels[..., :1]
+    yield picture.pixels
 
 
 def _is_whole(frame: Frame, found: Synchronisation | None, shape: tuple[int, int]) -> bool:

@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "mask": set(),
     "lattice": {"keys"},
     "payload": {"keys", "lattice"},
-    "exact": {"keys", "payload"},
+    "exact": {"keys", "mask"},
     "networks": set(),
     "attacks": set(),
     "checkpoints": set(),
@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "reporting": {"api", "image", "metrics", "mask"},
     "training": {
         "models", "networks", "lattice", "payload", "keys", "attacks", "metrics", "mask", "checkpoints",
-        "image",
+        "image", "exact",
     },
     "benchmark": {"api", "attacks", "metrics", "reporting", "image", "keys"},
     "cli": {

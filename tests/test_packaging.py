@@ -124,4 +124,4 @@ def test_the_installed_package_works(python, tmp_path: Path) -> None:  # type: i
 
     Image.fromarray(photograph("coffee", 20, 60, 150, 170)).save(tmp_path / "photo.png")
     done = python("-c", script, tmp_path / "photo.png", tmp_path / "sent.bmp")
-    assert done.stdout.split() == ["intact", "not-found"]
+    assert done.stdout.split() == ["exact", "not-found"]

@@ -40,6 +40,7 @@ class Summary:
     identified: float
     exact: float
     local_psnr: Figure | None
+    published_local_psnr: Figure | None
     oracle_local_psnr: Figure | None
     inpainted_local_psnr: Figure | None
     avif_local_psnr: Figure | None
@@ -50,6 +51,8 @@ class Summary:
     recall: Figure | None
     f1: Figure | None
     iou: Figure | None
+    tile_precision: Figure | None
+    tile_recall: Figure | None
     seconds: Figure | None
 
 
@@ -90,6 +93,7 @@ def summarise(rows: Sequence[CaseRow]) -> Summary:
         identified=share(row.identified for row in rows),
         exact=share(row.exact for row in rows),
         local_psnr=decibels(row.local_psnr for row in rows),
+        published_local_psnr=decibels(row.published_local_psnr for row in rows),
         oracle_local_psnr=decibels(row.oracle_local_psnr for row in rows),
         inpainted_local_psnr=decibels(row.inpainted_local_psnr for row in rows),
         avif_local_psnr=decibels(row.avif_local_psnr for row in rows),
@@ -100,6 +104,8 @@ def summarise(rows: Sequence[CaseRow]) -> Summary:
         recall=figure(row.recall for row in rows),
         f1=figure(row.f1 for row in rows),
         iou=figure(row.iou for row in rows),
+        tile_precision=figure(row.tile_precision for row in rows),
+        tile_recall=figure(row.tile_recall for row in rows),
         seconds=figure(row.seconds for row in rows),
     )
 

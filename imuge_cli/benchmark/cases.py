@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from imuge_cli.image.picture import Picture
 from imuge_cli.image.working_size import to_working
 from imuge_cli.metrics.fidelity import local_psnr, psnr
 from imuge_cli.metrics.localization import confusion
+
+TILE = 16
+"""Side of the exact layer's tiles, in pixels."""
 
 RECOVERED, REFUSED, NOT_FOUND = "recovered", "refused", "not-found"
 
@@ -71,6 +75,9 @@ def measure(engine: Engine, subject: Subject, tampered: Tampered, attack: str, s
     reference = in_frame(subject.original, attacked)
     answer = _ask(engine, suspect)
     row = _row(subject, tampered, attack, attacked, truth, reference, answer)
+    if row.layer == "exact":
+        precision, recall = tile_figures(subject, attacked, answer.verification)
+        row = replace(row, tile_precision=precision, tile_recall=recall)
     if answer.outcome == RECOVERED:
         row = replace(
             row,
@@ -88,6 +95,25 @@ def in_frame(original: Image8, attacked: Attacked) -> Image8:
     if window.shape[:2] == size:
         return window
     return np.clip(np.rint(to_working(window, size)), 0, 255).astype(np.uint8)
+
+
+def tile_figures(subject: Subject, attacked: Attacked, verified: Verified) -> tuple[float, float]:
+    """Precision and recall of the mask by tiles of 16 x 16 pixels of the original that the suspect shows in whole."""
+    changed = _differing(attacked.image, in_frame(subject.immunized, attacked))
+    top, left = attacked.crop_box[:2]
+    shift = (slice(-top % TILE, None), slice(-left % TILE, None))
+    true, found = (_by_tile(mask[shift]) for mask in (changed, verified.mask))
+    counts = confusion(found, true)
+    return counts.precision, counts.recall
+
+
+def _differing(first: Image8, second: Image8) -> Mask:
+    return cast(Mask, np.any(first != second, axis=2))
+
+
+def _by_tile(mask: Mask) -> Mask:
+    rows, columns = mask.shape[0] // TILE, mask.shape[1] // TILE
+    return cast(Mask, mask[: rows * TILE, : columns * TILE].reshape(rows, TILE, columns, TILE).any((1, 3)))
 
 
 def untampered(engine: Engine, subject: Subject, attack: str, seed: int) -> UntamperedRow:
@@ -137,6 +163,7 @@ def _row(
     place = verified.synchronisation
     counts = confusion(verified.mask, truth)
     before, inside = (_inside(reference, picture, truth) for picture in (attacked.image, answer.picture))
+    published = _inside(in_frame(subject.immunized, attacked), answer.picture, truth)
     return CaseRow(
         size=subject.embedding.size,
         picture=subject.name,
@@ -159,7 +186,8 @@ def _row(
         iou=counts.iou,
         suspect_local_psnr=before,
         local_psnr=inside,
-        exact=inside == math.inf,
+        published_local_psnr=published,
+        exact=math.inf in (inside, published),
         oracle_local_psnr=before,  # until there is a recovery to compare
         inpainted_local_psnr=_inside(reference, inpainted(attacked.image, truth), truth),
         information=answer.information,

@@ -170,8 +170,14 @@ def _flagged(goal: Goal, results: Results) -> float | None:
     return alarms.flagged_pixels if "pixels" in goal.kind else alarms.flagged_pictures
 
 
-def _local_psnr(goal: Goal, results: Results) -> float | None:
-    return _mean(decibels(row.local_psnr for row in _cases(goal, results)))
+def _published_local_psnr(goal: Goal, results: Results) -> float | None:
+    return _mean(decibels(row.published_local_psnr for row in _of_exact_layer(goal, results)))
+
+
+def _of_exact_layer(goal: Goal, results: Results) -> list[CaseRow]:
+    """All cases, those that the lattice had to answer too, if the pictures had an exact layer at all."""
+    rows = _cases(goal, results)
+    return rows if any(row.layer == "exact" for row in rows) else []
 
 
 def _robust_local_psnr(goal: Goal, results: Results) -> float | None:
@@ -183,7 +189,7 @@ def _canvas(goal: Goal, results: Results) -> float | None:
 
 
 def _exact(goal: Goal, results: Results) -> float | None:
-    rows = _cases(goal, results)
+    rows = _of_exact_layer(goal, results)
     return share(row.exact for row in rows) if rows else None
 
 
@@ -202,7 +208,7 @@ _MEASURES: dict[str, Callable[[Goal, Results], float | None]] = {
     "untampered: pixels flagged": _flagged,
     "untampered: pictures flagged": _flagged,
     "bit-exact inside, untouched file": _exact,
-    "L-PSNR, untouched file": _local_psnr,
+    "L-PSNR, untouched file": _published_local_psnr,
     "L-PSNR, robust": _robust_local_psnr,
     "crop offset exact": _offset,
     "PSNR of what was cropped away": _canvas,

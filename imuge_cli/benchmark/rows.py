@@ -32,10 +32,12 @@ class CaseRow:
     "plain" or "" for tampers without one. outcome: "recovered", "refused" (RecoveryError) or "not-found";
     the last two leave the recipient the suspect itself, and are measured so. found: synchronised at all.
     offset_exact: and at the right offset. identified: with the right image id. local_psnr: inside the truly
-    tampered pixels; inf where every one is right (then `exact`). suspect_local_psnr: the same before recovery.
+    tampered pixels, against the pristine original; published_local_psnr: against the immunized picture, inf where every
+    one is as it was published (then `exact`). suspect_local_psnr: local_psnr before recovery.
     oracle_local_psnr: recovered with the true mask. inpainted_local_psnr: filled in by Telea's method under the true
     mask, without anything immunized. information: bits that what is left of the immunization can carry at most, and
-    avif_local_psnr: the original as AVIF in that many. canvas_psnr: where the crop took pixels away. seconds: of the
+    avif_local_psnr: the original as AVIF in that many. canvas_psnr: where the crop took pixels away. tile_precision,
+    tile_recall: of 16 x 16 tiles that hold a changed pixel; None where the exact layer did not answer. seconds: of the
     blind `recover`.
     """
 
@@ -60,6 +62,7 @@ class CaseRow:
     iou: float
     suspect_local_psnr: float | None
     local_psnr: float | None
+    published_local_psnr: float | None
     exact: bool
     oracle_local_psnr: float | None
     inpainted_local_psnr: float | None
@@ -68,6 +71,8 @@ class CaseRow:
     psnr: float
     canvas_psnr: float | None
     seconds: float
+    tile_precision: float | None = None
+    tile_recall: float | None = None
 
     @property
     def failed(self) -> bool:

@@ -12,6 +12,7 @@ from imuge_cli.benchmark.aggregate import (
     grouped,
     summarise,
 )
+from imuge_cli.benchmark.exact_table import exact_table
 from imuge_cli.benchmark.goals import (
     GOAL_SHARE,
     MISSED,
@@ -56,6 +57,8 @@ def make_tables(results: Results) -> list[Table]:
             main = _main_share(cases)
             shown = [row for row in cases if row.share == main]
             tables += [_recovery(size, main, shown), _localization(size, main, shown)]
+            if any(row.layer == "exact" for row in cases):
+                tables.append(exact_table(size, cases))
             tables.append(_by_share(size, cases))
             for share in sorted({row.share for row in cases}):
                 name = f"tampers-{size}" if share == main else f"tampers-{size}-{100 * share:g}"

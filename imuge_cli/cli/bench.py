@@ -37,7 +37,8 @@ def bench(
         typer.Option(
             "--suite",
             help="smoke, first (default), protocol (the rows of the paper's table), masks (shapes, 40 %, chains), "
-            "full, foreign, or speed: time and memory of whole commands, without --data.",
+            "exact (files never recompressed), full, foreign, or speed: time and memory of whole commands, without "
+            "--data.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the Markdown, CSV and JSON tables.")] = Path(
@@ -69,6 +70,13 @@ def bench(
     key_file: options.KeyFileOption = None,
     model: options.ModelOption = "lattice",
     strength: options.StrengthOption = options.Strength.balanced,
+    repair: options.RepairOption = options.Repair.normal,
+    exact: Annotated[
+        bool | None,
+        typer.Option(
+            "--exact/--no-exact", help="Whether pictures get the exact layer. Default: as the suite says, mostly not."
+        ),
+    ] = None,
     device: options.DeviceOption = options.Device.auto,
     weights: options.WeightsOption = None,
     force: options.ForceOption = False,
@@ -77,7 +85,17 @@ def bench(
 ) -> None:
     """Measure fidelity, localization and recovery under attacks, and write the tables."""
     console = configure(quiet=quiet, verbose=verbose)
-    settings = options.EngineSettings(key_file, model, strength.value, device.value, weights)
+    from imuge_cli.benchmark.suites import has_exact_layer
+
+    settings = options.EngineSettings(
+        key_file,
+        model,
+        strength.value,
+        device.value,
+        weights,
+        exact=has_exact_layer(suite) if exact is None else exact,
+        repair=repair.value,
+    )
     if suite == "speed":
         if jobs > 1:
             raise UsageError(f"--jobs {jobs}: the speed suite times one command alone; leave --jobs out or set it to 1")

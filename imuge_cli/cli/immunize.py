@@ -29,6 +29,8 @@ def immunize(
     key_file: options.KeyFileOption = None,
     model: options.ModelOption = "lattice",
     strength: options.StrengthOption = options.Strength.balanced,
+    exact: options.ExactOption = True,
+    repair: options.RepairOption = options.Repair.normal,
     device: options.DeviceOption = options.Device.auto,
     weights: options.WeightsOption = None,
     report: options.ReportOption = None,
@@ -38,7 +40,9 @@ def immunize(
 ) -> None:
     """Immunize pictures: writes <stem>.immunized.bmp beside each input.
 
-    The change is a fine grain, hardly visible. Keep the key file, if you use one: without it nothing can be verified.
+    The change is a fine grain, hardly visible. Files that are never recompressed also get an exact layer, which finds
+    every changed bit and repairs small areas bit for bit; JPEG cannot hold one. Keep the key file, if you use one:
+    without it nothing can be verified.
     """
     console = configure(quiet=quiet, verbose=verbose)
     wanted = Wanted("immunized", format=format.value if format else None)
@@ -46,11 +50,11 @@ def immunize(
     plans = plan(request, wanted, console)
     if not plans:
         return
-    settings = options.EngineSettings(key_file, model, strength.value, device.value, weights)
+    settings = options.EngineSettings(key_file, model, strength.value, device.value, weights, repair=repair.value)
     engine = options.make_engine(settings)
 
     def work(task: Plan) -> Outcome:
-        return _immunize(engine, task, device.value, force, report is not None, console)
+        return _immunize(engine, task, exact, device.value, force, report is not None, console)
 
     outcomes = run_batch(
         "immunize",
@@ -65,14 +69,20 @@ def immunize(
     raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
 
 
-def _immunize(engine: Imuge, task: Plan, device: str, force: bool, thumbnails: bool, console: Console) -> Outcome:
+def _immunize(
+    engine: Imuge, task: Plan, exact: bool, device: str, force: bool, thumbnails: bool, console: Console
+) -> Outcome:
+    from imuge_cli.image.write import as_held
     from imuge_cli.reporting import immunize_report
     from imuge_cli.reporting.html import Thumbnail, decibel, figure
 
     source = pictures.read(task.source)
-    result = engine.immunize(source)
     assert task.picture is not None  # a plan without it is left out
-    warnings = list(pictures.write(result.picture, task.picture, console=console, format=task.format, force=force))
+    held, warnings = as_held(source, task.format)
+    result = engine.immunize(held, exact=exact and task.format != LOSSY)
+    # With all that the source had, so that the writer says what the format cannot hold.
+    whole = source.with_pixels(result.picture.pixels)
+    warnings += pictures.write(whole, task.picture, console=console, format=task.format, force=force)
     if task.format == LOSSY:
         warnings.append(_verify_lossy(engine, task))
     for warning in warnings:

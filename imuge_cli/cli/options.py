@@ -22,6 +22,14 @@ class Strength(str, Enum):
     strong = "strong"
 
 
+class Repair(str, Enum):
+    """How much the exact layer can restore, against how visible it is."""
+
+    light = "light"
+    normal = "normal"
+    strong = "strong"
+
+
 class Device(str, Enum):
     """Where the networks run."""
 
@@ -61,6 +69,24 @@ StrengthOption = Annotated[
         "--strength",
         envvar="IMUGE_STRENGTH",
         help="Robustness against visibility.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+ExactOption = Annotated[
+    bool,
+    typer.Option(
+        "--exact/--no-exact",
+        envvar="IMUGE_EXACT",
+        help="Also write seals and parity into the last bits, which repair files that are never recompressed.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+RepairOption = Annotated[
+    Repair,
+    typer.Option(
+        "--repair",
+        envvar="IMUGE_REPAIR",
+        help="How much the exact layer can restore (8-bit colour), against how visible it is.",
         rich_help_panel=_ENGINE,
     ),
 ]
@@ -165,7 +191,7 @@ ExitZeroOption = Annotated[
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What decides which engine is made. key: in place of a key file."""
+    """What decides which engine is made. key: in place of a key file. exact: whether immunize adds the exact layer."""
 
     key_file: Path | None = None
     model: str = "lattice"
@@ -173,6 +199,8 @@ class EngineSettings:
     device: str = "auto"
     weights: Path | None = None
     key: Secret | None = None
+    exact: bool = True
+    repair: str = "normal"
 
 
 def make_engine(settings: EngineSettings) -> Imuge:
@@ -189,4 +217,6 @@ def make_engine(settings: EngineSettings) -> Imuge:
         strength=settings.strength,
         device=settings.device,
         weights=settings.weights,
+        exact=settings.exact,
+        repair=settings.repair,
     )

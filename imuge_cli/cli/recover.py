@@ -53,6 +53,7 @@ def recover(
 ) -> None:
     """Give tampered pictures their content back: writes <stem>.recovered.bmp beside each suspect.
 
+    Tiles of the exact layer that come back bit for bit are told apart from what is a reconstruction.
     An intact picture is written as it is. Where there is nothing to recover from, nothing is written.
     """
     console = configure(quiet=quiet, verbose=verbose)
@@ -137,6 +138,8 @@ def _done(recovery: RecoveryReport, recovered: Picture, suspect: Picture) -> str
     if not recovery.changed:
         return "nothing to restore, unchanged"
     done = [f"restored {percent(recovery.restored_share)} of the pixels"] if recovery.restored_share else []
+    if recovery.proven_share:
+        done.append(f"{percent(recovery.proven_share)} bit for bit, proven by seals")
     if (recovered.height, recovered.width) != (suspect.height, suspect.width):
         done.append(f"gave back the original frame of {recovered.width} x {recovered.height} pixels")
     return ", ".join(done)

@@ -76,7 +76,7 @@ def thumbnails_of(suspect: Picture, probability: NDArray[np.float32], mask: NDAr
 
 def describe(report: Report, console: Console) -> str:
     """The verdict for people, in one line and some indented ones."""
-    from imuge_cli.reporting.html import figure, percent, reference_text
+    from imuge_cli.reporting.html import figure, percent, reference_text, tiles_text
 
     found = report.verification
     assert found is not None and report.device is not None and report.key is not None
@@ -85,7 +85,9 @@ def describe(report: Report, console: Console) -> str:
         return f"{report.file}: not-found: never immunized, another key, or damaged beyond reading"
     if report.key.kind == "published":
         console.once(f"key: {report.key.meaning}")
-    if found.verdict != "tampered":
+    if found.verdict == "exact":
+        lines = [f"{report.file}: exact, bit for bit what was immunized"]
+    elif found.verdict != "tampered":
         lines = [f"{report.file}: {found.verdict} (confidence {figure(found.confidence)})"]
     else:
         number = len(found.regions)
@@ -93,6 +95,8 @@ def describe(report: Report, console: Console) -> str:
             f"{report.file}: tampered, {percent(found.tampered_share)} of the pixels in {number} "
             f"{'region' if number == 1 else 'regions'} (confidence {figure(found.confidence)})"
         ]
+    if found.tiles is not None and found.verdict != "exact":
+        lines.append(f"  tiles of 16 x 16 pixels: {tiles_text(found.tiles)}")
     lines += [
         f"  rows {region.box.top}-{region.box.bottom - 1}, columns {region.box.left}-{region.box.right - 1}: "
         f"{region.pixels} pixels, confidence {figure(region.confidence)}"

@@ -32,6 +32,7 @@ SUFFIXES = {
 }
 MIN_JPEG_QUALITY = 95
 _JPEG_SEGMENT = 65533 - 64  # what one APP segment holds, less the longest name in front of a block
+_NAMES = {"webp": "WebP"}
 _LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}
 
 
@@ -79,6 +80,20 @@ def write_picture(
         raise OutputError(f"{path}: {error}") from error
     write_bytes(path, encoded.data, force=force)
     return list(encoded.warnings)
+
+
+def as_held(picture: Picture, format: str) -> tuple[Picture, list[str]]:
+    """The picture with the samples that one of FORMATS can hold, 8 bits a channel and without alpha where it must be,
+    and a sentence where samples are rounded for it.
+
+    What is written into single bits must be written into those that the file will have.
+    """
+    name, lost = format_of("", format), list[str]()
+    if name in ("bmp", "jpeg", "webp"):
+        picture, lost = _eight_bit(picture)
+    if name in ("bmp", "jpeg"):
+        picture = replace(picture, alpha=None)
+    return picture, list(_sentence(_NAMES.get(name, name.upper()), lost))
 
 
 def write_mask(mask: NDArray[np.bool_], path: str | os.PathLike[str], *, force: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from imuge_cli import __version__
@@ -21,6 +22,7 @@ from imuge_cli.reporting.schema import (
     Report,
     Size,
     SynchronisationReport,
+    TilesReport,
     VerificationReport,
 )
 
@@ -59,6 +61,7 @@ def immunize_report(
             psnr=_finite(result.psnr),
             ssim=_finite(result.ssim),
             working_size=Size(int(height), int(width)),
+            exact=bool(result.exact),
         ),
         outputs=outputs,
         warnings=warnings,
@@ -112,7 +115,11 @@ def recover_report(
         exit_code=0,
         size=size,
         verification=_verification(verification),
-        recovery=RecoveryReport(float(result.restored_share), changed=bool(changed)),
+        recovery=RecoveryReport(
+            float(result.restored_share),
+            changed=bool(changed),
+            proven_share=0.0 if result.proven is None else float(result.proven.mean()),
+        ),
         reference=_reference(reference),
         outputs=outputs,
         warnings=warnings,
@@ -134,7 +141,7 @@ def error_report(command: str, *, file: str, exit_code: int, error: BaseExceptio
 def confidence_of(result: VerifyResult) -> float | None:
     """How sure the verdict is, 0..1; None where nothing was found.
 
-    tampered: the regions' confidence, weighted by area. intact: one minus the mean probability of tampering.
+    tampered: the regions' confidence, weighted by area. exact: 1. intact: one minus the mean probability of tampering.
     """
     if result.verdict == "not-found":
         return None
@@ -175,6 +182,7 @@ def _verification(result: VerifyResult) -> VerificationReport:
             for region in result.regions
         ),
         synchronisation=_synchronisation(result),
+        tiles=None if result.tiles is None else TilesReport(**asdict(result.tiles)),
     )
 
 
@@ -186,7 +194,7 @@ def _synchronisation(result: VerifyResult) -> SynchronisationReport | None:
         offset_rows=int(found.offset_rows),
         offset_cols=int(found.offset_cols),
         scale=float(found.scale),
-        z_score=float(found.z_score),
+        z_score=_finite(found.z_score),
         original=Size(int(found.original_height), int(found.original_width)),
         header_read=bool(found.header_read),
     )

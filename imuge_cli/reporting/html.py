@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from imuge_cli.reporting.schema import Report
+from imuge_cli.reporting.schema import Report, TilesReport
 
 _LONGEST = 480  # pixels of a thumbnail's longer side
 _STYLE = """
@@ -99,7 +99,9 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         rows.append((report.error.type, report.error.message))
     if report.immunization:
         done = report.immunization
-        rows += [("Immunized", f"PSNR {decibel(done.psnr)}, SSIM {figure(done.ssim)}, strength {done.strength}")]
+        layer = "with" if done.exact else "without"
+        told = f"PSNR {decibel(done.psnr)}, SSIM {figure(done.ssim)}, strength {done.strength}, {layer} exact layer"
+        rows.append(("Immunized", told))
     if report.verification:
         rows += _verification_rows(report)
     if report.recovery:
@@ -115,6 +117,20 @@ def _rows(report: Report) -> list[tuple[str, str]]:
     if report.seconds is not None:
         rows.append(("Time", f"{report.seconds:.2f} s"))
     return rows + [("Warning", warning) for warning in report.warnings]
+
+
+def tiles_text(tiles: TilesReport) -> str:
+    """What became of the exact layer's tiles, in one line."""
+    told = [f"{tiles.intact} of {tiles.total} bit for bit as published"]
+    if tiles.proven:
+        told.append(f"{tiles.proven} restored bit for bit, proven by their seals")
+    if tiles.fine:
+        told.append(f"{tiles.fine} restorable to about {tiles.quality_fine:g} dB")
+    if tiles.coarse:
+        told.append(f"{tiles.coarse} restorable to about {tiles.quality_coarse:g} dB")
+    if tiles.lost:
+        told.append(f"{tiles.lost} only from the lattice")
+    return ", ".join(told)
 
 
 def _verification_rows(report: Report) -> list[tuple[str, str]]:
@@ -133,9 +149,11 @@ def _verification_rows(report: Report) -> list[tuple[str, str]]:
             (
                 "Synchronisation",
                 f"row {place.offset_rows}, column {place.offset_cols} of the original ({size}), "
-                f"scale {place.scale:.4f}, z {place.z_score:.1f}",
+                f"scale {place.scale:.4f}" + ("" if place.z_score is None else f", z {place.z_score:.1f}"),
             )
         )
+    if found.tiles is not None:
+        rows.append(("Tiles of 16 x 16 pixels", tiles_text(found.tiles)))
     for number, region in enumerate(found.regions, 1):
         box = region.box
         rows.append(

@@ -45,13 +45,14 @@ class RegionReport:
 class SynchronisationReport:
     """Where the suspect lies in the original's frame, and how far above chance that was found (z-score).
 
-    header_read: False where the header was unreadable; `original` is then the suspect's own size, for want of better.
+    z_score: None where the exact layer told the place. header_read: False where the header was unreadable; `original`
+    is then the suspect's own size, for want of better.
     """
 
     offset_rows: int
     offset_cols: int
     scale: float
-    z_score: float
+    z_score: float | None
     original: Size
     header_read: bool
 
@@ -97,8 +98,26 @@ class ReferenceReport:
 
 
 @dataclass(frozen=True)
+class TilesReport:
+    """The exact layer's tiles (16 x 16 pixels) by what became of them; total: all of the original's. intact: bit for
+    bit as published. proven: restored bit for bit, with a seal that proves it. fine, coarse: restored to about
+    `quality_fine` and `quality_coarse` (PSNR in dB against the published picture). lost: only the lattice tells of
+    them.
+    """
+
+    total: int
+    intact: int
+    proven: int
+    fine: int
+    coarse: int
+    lost: int
+    quality_fine: float
+    quality_coarse: float
+
+
+@dataclass(frozen=True)
 class VerificationReport:
-    """What verify found; inside a recover report it describes the suspect."""
+    """What verify found; inside a recover report it describes the suspect. tiles: None where the lattice answered."""
 
     verdict: str
     layer: str
@@ -107,26 +126,31 @@ class VerificationReport:
     confidence: float | None
     regions: tuple[RegionReport, ...]
     synchronisation: SynchronisationReport | None
+    tiles: TilesReport | None = None
 
 
 @dataclass(frozen=True)
 class ImmunizationReport:
-    """What immunize did. psnr (dB) and ssim against the input picture."""
+    """What immunize did. psnr (dB) and ssim against the input picture. exact: whether it has an exact layer."""
 
     image_id: int
     strength: str
     psnr: float | None
     ssim: float | None
     working_size: Size
+    exact: bool = False
 
 
 @dataclass(frozen=True)
 class RecoveryReport:
-    """What recover did. restored_share: rebuilt part of the pixels. changed: False where the picture was written
-    as it is (an intact file whose frame was not restored either)."""
+    """What recover did. restored_share: rebuilt part of the pixels. proven_share: part of the pixels that came back bit
+    for bit, with a seal that proves it. changed: False where the picture was written as it is (an intact file whose
+    frame was not restored either).
+    """
 
     restored_share: float
     changed: bool
+    proven_share: float = 0.0
 
 
 @dataclass(frozen=True)

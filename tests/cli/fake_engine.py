@@ -5,7 +5,7 @@ It marks a picture by a value in its first pixel; white pixels of a marked pictu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class ImmunizeResult:
     weights_sha256: str | None
     device: str
     seconds: float
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class VerifyResult:
     weights_sha256: str | None
     device: str
     seconds: float
+    tiles: None = None
 
     @property
     def exit_code(self) -> int:
@@ -75,6 +77,7 @@ class RecoverResult:
     restored_share: float
     seconds: float
     information: float | None = None
+    proven: NDArray[np.bool_] | None = None
 
 
 class FakeEngine:
@@ -82,13 +85,14 @@ class FakeEngine:
         self.settings = settings
         self.calls: list[tuple[str, Any]] = []
 
-    def immunize(self, picture: Picture, *, image_id: int | None = None) -> ImmunizeResult:
+    def immunize(self, picture: Picture, *, image_id: int | None = None, exact: bool | None = None) -> ImmunizeResult:
         self.calls.append(("immunize", picture))
         pixels = picture.pixels.copy()
         pixels[0, 0] = MARK
         marked = picture.with_pixels(pixels)
         size = (picture.height, picture.width)
-        return ImmunizeResult(marked, 7, 41.5, 0.99, size, self.settings.strength, **self._origin())
+        told = ImmunizeResult(marked, 7, 41.5, 0.99, size, self.settings.strength, **self._origin())
+        return replace(told, exact=bool(exact))
 
     def verify(self, picture: Picture) -> VerifyResult:
         self.calls.append(("verify", picture))

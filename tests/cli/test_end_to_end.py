@@ -161,7 +161,7 @@ def test_verify_tells_all_exit_codes_apart(ways: dict[str, Way]) -> None:
     codes = {report["file"]: report["exit_code"] for report in ran.objects}
     assert codes == {str(intact): 0, str(tampered): 1, str(foreign): 3, "missing.png": 2}
     verdicts = [report["verification"]["verdict"] for report in ran.objects if report["verification"]]
-    assert sorted(verdicts) == ["intact", "not-found", "tampered"]
+    assert sorted(verdicts) == ["exact", "not-found", "tampered"]
     assert run("verify", tampered).code == 1 and run("verify", foreign).code == 3
     assert run("verify", intact, foreign, "--quiet").code == 3
 
@@ -310,7 +310,7 @@ def test_one_corrupt_file_neither_stops_nor_hides_in_a_batch() -> None:
     assert sorted(hashes(Path("out"))) == ["a.immunized.bmp", "deep/c.immunized.bmp"]
     assert hashes(Path("in")) == before
     ran = run("verify", "out", "-r", "--report", "page.html")
-    assert ran.code == 0 and ran.out.count(": intact") == 2
+    assert ran.code == 0 and ran.out.count(": exact") == 2
     assert "c.immunized.bmp" in Path("page.html").read_text(encoding="utf-8")
     again = run("immunize", "in", "-r", "-o", "out", "--skip-existing", "--quiet")
     assert again.code == 2 and again.out == ""  # only the corrupt one is left to try

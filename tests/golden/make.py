@@ -115,7 +115,7 @@ def main() -> None:
     if not FACTS.exists():
         FACTS.write_text(json.dumps(facts(), indent=1) + "\n", encoding="utf-8")
     if not PICTURE.exists():
-        sent = Imuge(device="cpu").immunize(Picture(pixels=drawn(HEIGHT, WIDTH)), image_id=IMAGE_ID)
+        sent = Imuge(device="cpu", exact=False).immunize(Picture(pixels=drawn(HEIGHT, WIDTH)), image_id=IMAGE_ID)
         write_picture(sent.picture, PICTURE)
 
 

@@ -51,8 +51,9 @@ def verify_result(verdict: str = "tampered", **changes: Any) -> Any:
         )
     fields = {
         "verdict": verdict,
-        "exit_code": {"intact": 0, "tampered": 1, "not-found": 3}[verdict],
+        "exit_code": {"exact": 0, "intact": 0, "tampered": 1, "not-found": 3}[verdict],
         "mask": mask,
+        "tiles": None,
         "probability": mask.astype(np.float32) * 0.5,
         "synchronisation": part(
             offset_rows=3,

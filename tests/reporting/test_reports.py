@@ -8,6 +8,7 @@ import pytest
 from reporting_results import origin, part, picture, verify_result
 
 from imuge_cli import __version__
+from imuge_cli.exact.answer import Tiles
 from imuge_cli.reporting import (
     ReferenceFigures,
     compare,
@@ -20,6 +21,7 @@ from imuge_cli.reporting import (
     verify_report,
 )
 from imuge_cli.reporting.build import device_report
+from imuge_cli.reporting.html import page, tiles_text
 from imuge_cli.reporting.schema import plain
 
 
@@ -81,6 +83,7 @@ def test_not_found_has_no_synchronisation_and_exit_code_three() -> None:
 
 def test_infinite_and_undefined_figures_become_null() -> None:
     result = part(
+        exact=True,
         picture=picture(),
         image_id=5,
         psnr=math.inf,
@@ -96,24 +99,27 @@ def test_infinite_and_undefined_figures_become_null() -> None:
         "psnr": None,
         "ssim": None,
         "working_size": {"height": 32, "width": 48},
+        "exact": True,
     }
 
 
 def test_recover_report_holds_the_verification_and_its_own_time() -> None:
-    result = part(picture=picture(80, 90), verification=verify_result(), restored_share=0.083, seconds=2.5)
+    result = part(picture=picture(80, 90), verification=verify_result(), restored_share=0.083, proven=None, seconds=2.5)
     figures = ReferenceFigures("o.png", psnr=math.inf, ssim=1.0, local_psnr=None, identical=True)
     body = json.loads(to_line(recover_report(result, file="s.jpg", reference=figures)))
     assert body["exit_code"] == 0
     assert body["seconds"] == 2.5
     assert body["size"] == {"height": 80, "width": 90}
-    assert body["recovery"] == {"restored_share": 0.083, "changed": True}
+    assert body["recovery"] == {"restored_share": 0.083, "changed": True, "proven_share": 0.0}
     assert body["verification"]["verdict"] == "tampered"
     assert body["reference"]["psnr"] is None and body["reference"]["identical"] is True
 
 
 @pytest.mark.parametrize(("size", "changed"), [((40, 60), False), ((80, 90), True)])
 def test_an_intact_file_is_changed_only_where_its_frame_was_given_back(size: tuple[int, int], changed: bool) -> None:
-    result = part(picture=picture(*size), verification=verify_result("intact"), restored_share=0.0, seconds=1.0)
+    result = part(
+        picture=picture(*size), verification=verify_result("intact"), restored_share=0.0, proven=None, seconds=1.0
+    )
     report = recover_report(result, file="s.jpg")
     assert report.recovery is not None and report.recovery.changed is changed
 
@@ -165,3 +171,25 @@ def test_compare_of_identical_pictures_and_of_different_sizes() -> None:
     other = compare(original, np.zeros((32, 48, 3), np.uint8), None, file="o.png")
     assert other.psnr is None
     assert other.note is not None and "32 x 32" in other.note and "48 x 32" in other.note
+
+
+def test_what_became_of_the_exact_layers_tiles_is_told() -> None:
+    tiles = Tiles(total=256, intact=240, proven=9, fine=0, coarse=4, lost=3, quality_fine=41.5, quality_coarse=36.25)
+    proven = np.zeros((40, 60), bool)
+    proven[:10] = True
+    result = part(
+        picture=picture(), verification=verify_result(tiles=tiles, layer="exact"), restored_share=0.3, proven=proven,
+        seconds=1.0,
+    )  # fmt: skip
+    report = recover_report(result, file="a.png")
+    body = to_json(report)
+    assert body["recovery"]["proven_share"] == 0.25  # type: ignore[index,call-overload]
+    assert body["verification"]["tiles"] == {  # type: ignore[index,call-overload]
+        "total": 256, "intact": 240, "proven": 9, "fine": 0, "coarse": 4, "lost": 3,
+        "quality_fine": 41.5, "quality_coarse": 36.25,
+    }  # fmt: skip
+    assert tiles_text(report.verification.tiles) == (  # type: ignore[union-attr,arg-type]
+        "240 of 256 bit for bit as published, 9 restored bit for bit, proven by their seals, 4 restorable to about "
+        "36.25 dB, 3 only from the lattice"
+    )
+    assert "9 restored bit for bit" in page([(report, ())], title="t")

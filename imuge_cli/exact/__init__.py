@@ -1,0 +1,1 @@
+"""The lossless carrier: tiles under seals, the tile code, erasure codes over the tiles."""

@@ -1,0 +1,117 @@
+"""What the exact layer answers of a suspect, in the suspect's own frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imuge_cli.exact.carrier import Samples
+from imuge_cli.exact.examine import Examination, examine
+from imuge_cli.exact.repair import COARSE, FINE, INTACT, LOST, PROVEN, Repaired, repair
+from imuge_cli.keys import Secret
+from imuge_cli.mask.refine import changed_exactly, changed_probably
+
+# Where fewer of its tiles are untouched a suspect was processed as a whole, and the lattice has more to say of it.
+LEAST_INTACT = 0.15
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Tiles of the original by what became of them; total: all. quality_fine, quality_coarse: expected PSNR in dB of
+    what came back from two layers and from one, against the published picture.
+    """
+
+    total: int
+    intact: int
+    proven: int
+    fine: int
+    coarse: int
+    lost: int
+    quality_fine: float
+    quality_coarse: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """samples: the suspect's, h x w x C. found, repaired: in the original's frame. fate: h x w, what became of the tile
+    of each of the suspect's samples; INTACT where its own edge cuts a tile that nothing speaks against."""
+
+    samples: Samples
+    found: Examination
+    repaired: Repaired
+    fate: NDArray[np.uint8]
+
+    @property
+    def image_id(self) -> int:
+        """The published picture's id."""
+        return self.found.header.image_id
+
+    @property
+    def tiles(self) -> Tiles:
+        """The tally."""
+        counts = np.bincount(self.repaired.fate.ravel(), minlength=LOST + 1).tolist()
+        coarse, fine = (quality / 4 for quality in self.found.header.qualities)
+        return Tiles(
+            sum(counts), counts[INTACT], counts[PROVEN], counts[FINE], counts[COARSE], counts[LOST], fine, coarse
+        )
+
+    def restored(self) -> Samples:
+        """What the suspect should show, h x w x C: its own samples, and what came back for its lost tiles."""
+        (top, left), (height, width) = self.found.origin, self.found.shape
+        back = self.repaired.samples[top : top + height, left : left + width]
+        result: Samples = np.where((self.fate == INTACT)[..., None], self.samples, back)
+        return result
+
+
+def ask(samples: Samples, alpha: Samples | None, secret: Secret, origin: tuple[int, int] = (0, 0)) -> Answer | None:
+    """Examine and repair h x w x C samples that begin at row and column `origin` of the original.
+
+    None where the exact layer has no answer: absent, of another key, or nearly nothing of it left.
+    """
+    found = examine(samples, alpha, secret, origin)
+    if found is None or found.valid.sum() < LEAST_INTACT * found.inside.sum():
+        return None
+    repaired = repair(samples, alpha, found, secret)
+    # Tiles that the suspect's own edge cuts are not known, but not suspicious by themselves either.
+    doubted = found.mask()
+    fate = found.layout.tile_samples(repaired.fate)[
+        origin[0] : origin[0] + samples.shape[0], origin[1] : origin[1] + samples.shape[1]
+    ]
+    return Answer(samples, found, repaired, np.where(doubted, fate, INTACT).astype(np.uint8))
+
+
+def changed(answer: Answer) -> NDArray[np.bool_]:
+    """Which of the suspect's h x w samples were changed.
+
+    Where a tile came back bit for bit, the samples that differ; where it came back nearly, those that differ by more
+    than it is wrong; else, and where a tile differs in no sample (in alpha, say), all of the tile.
+    """
+    samples, restored, fate, tiles = answer.samples, answer.restored(), answer.fate, answer.tiles
+    mask: NDArray[np.bool_] = fate == LOST
+    differs = changed_exactly(samples, restored)
+    mask |= differs & (fate == PROVEN)
+    for kind, quality in ((FINE, tiles.quality_fine), (COARSE, tiles.quality_coarse)):
+        if (fate == kind).any():
+            mask |= changed_probably(_grey_levels(samples), _grey_levels(restored), quality) & (fate == kind)
+    whole: NDArray[np.bool_] = mask | _unexplained(answer, mask)
+    return whole
+
+
+def _unexplained(answer: Answer, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Samples of doubted tiles in which no sample is marked."""
+    layout, (top, left) = answer.found.layout, answer.found.origin
+    height, width = mask.shape
+    frame = np.zeros((layout.height, layout.width), bool)
+    frame[top : top + height, left : left + width] = mask
+    empty = np.zeros(answer.repaired.fate.shape, bool)
+    for tile in np.flatnonzero(answer.repaired.fate.ravel() != INTACT).tolist():
+        empty[divmod(tile, layout.columns)] = not frame[layout.tile_slices(tile)].any()
+    shown = layout.tile_samples(empty)[top : top + height, left : left + width]
+    result: NDArray[np.bool_] = shown & (answer.fate != INTACT)
+    return result
+
+
+def _grey_levels(samples: Samples) -> NDArray[np.float32]:
+    return samples.astype(np.float32) * np.float32(255 / np.iinfo(samples.dtype).max)

@@ -1,0 +1,115 @@
+"""Where the exact layer's parts lie: tiles, blocks, groups and their order.
+
+A tile is what one seal (MAC) covers and one payload lies in: 16 x 16 samples, up to 31 x 31 in the last row and column
+of a picture whose sides are not multiples of 16. A block is what is compressed by itself: 16 x 16 samples, repeated
+beyond the picture's edge. Every block belongs to one tile, and is lost with it. Tiles are taken together in groups,
+each with an erasure code of its own, so that memory and time stay bounded; every group is spread over the whole
+picture.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 16
+# More tiles in one erasure code would pass RFC 6330's 56,403 source symbols of 8 bytes.
+_LARGEST_GROUP = 2048
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The layout of a picture of height x width samples (32 at least on either side)."""
+
+    height: int
+    width: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of tiles."""
+        return self.height // SIDE
+
+    @property
+    def columns(self) -> int:
+        """Columns of tiles."""
+        return self.width // SIDE
+
+    @property
+    def block_rows(self) -> int:
+        """Rows of blocks."""
+        return -(-self.height // SIDE)
+
+    @property
+    def block_columns(self) -> int:
+        """Columns of blocks."""
+        return -(-self.width // SIDE)
+
+    @cached_property
+    def group_of_tile(self) -> Index:
+        """Each tile's group, rows x columns. Neighbouring pairs of rows and columns stay together."""
+        count = -(-self.rows * self.columns // _LARGEST_GROUP)
+        stride = _coprime(round(count * _GOLDEN), count)
+        row, column = np.indices((self.rows, self.columns)) // 2
+        group: Index = (row * stride + column) % count
+        return group
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return int(self.group_of_tile.max()) + 1
+
+    def tiles(self, group: int) -> Index:
+        """A group's tiles (numbered row by row) in the order of their payload: neighbours follow each other, so that
+        what is lost together stands together."""
+        members = np.flatnonzero(self.group_of_tile.ravel() == group)
+        return members[np.argsort(_morton(members // self.columns, members % self.columns), kind="stable")]
+
+    def blocks(self, group: int) -> Index:
+        """A group's blocks (numbered row by row) in the order of their records."""
+        members = np.flatnonzero(self.group_of_tile.ravel()[self.tile_of_block] == group)
+        return members[np.argsort(_morton(members // self.block_columns, members % self.block_columns), kind="stable")]
+
+    @cached_property
+    def tile_of_block(self) -> Index:
+        """The number of each block's tile, by the block's number."""
+        row, column = np.indices((self.block_rows, self.block_columns))
+        tiles: Index = np.minimum(row, self.rows - 1) * self.columns + np.minimum(column, self.columns - 1)
+        return tiles.ravel()
+
+    def tile_slices(self, tile: int) -> tuple[slice, slice]:
+        """The rows and columns of samples that a tile covers."""
+        row, column = divmod(tile, self.columns)
+        bottom = self.height if row == self.rows - 1 else (row + 1) * SIDE
+        right = self.width if column == self.columns - 1 else (column + 1) * SIDE
+        return slice(row * SIDE, bottom), slice(column * SIDE, right)
+
+    def tile_samples(self, by_tile: NDArray[Any]) -> NDArray[Any]:
+        """Of rows x columns values, each sample's tile's: height x width."""
+        row = np.minimum(np.arange(self.height) // SIDE, self.rows - 1)
+        column = np.minimum(np.arange(self.width) // SIDE, self.columns - 1)
+        values: NDArray[Any] = by_tile[row[:, None], column]
+        return values
+
+
+def _coprime(wanted: int, number: int) -> int:
+    """The first number from `wanted` on that shares no factor with `number`."""
+    candidate = max(1, wanted)
+    while math.gcd(candidate, number) != 1:
+        candidate += 1
+    return candidate
+
+
+def _morton(row: Index, column: Index) -> Index:
+    """Places along a Z curve: the bits of row and column in turn (Morton 1966)."""
+    place = np.zeros_like(row)
+    for bit in range(13):
+        place |= (row >> bit & 1) << 2 * bit + 1 | (column >> bit & 1) << 2 * bit
+    return place
