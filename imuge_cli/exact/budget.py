@@ -22,7 +22,7 @@ _BASE_LOSS, _FINE_LOSS = 0.59, 0.31
 _EXACT_LOSSES = (0.15, 0.125, 0.1, 0.08, 0.06, 0.04)
 # A base below this PSNR (dB) is not worth the exactness it makes room for.
 _POOREST = 27.0
-_SAMPLED = 256
+_SAMPLED = 128
 # Records are a little longer than estimated, and runs of lost blocks begin and end inside of symbols.
 _MARGIN = 1.02
 _RAGGED = 6.0
@@ -39,6 +39,10 @@ class Budget:
     step: int
     shares: tuple[int, ...]
     qualities: tuple[int, int]
+
+    def without(self, layer: int) -> tuple[int, ...]:
+        """The shares where this layer and later ones are left out."""
+        return tuple(share if number < 2 * layer else 0 for number, share in enumerate(self.shares))
 
 
 class _Fit:

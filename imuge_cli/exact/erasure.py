@@ -16,6 +16,8 @@ from raptorq import Decoder, Encoder
 SYMBOL = 8
 _NUMBER = struct.Struct(">I")
 _MOST_SYMBOLS = 56403
+LONGEST_STREAM = SYMBOL * _MOST_SYMBOLS
+"""Bytes."""
 
 
 def symbols_in(length: int) -> int:

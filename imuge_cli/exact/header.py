@@ -46,6 +46,11 @@ class Header:
     image_id: int
     nonce: bytes
 
+    @property
+    def layers(self) -> int:
+        """How many layers there are: those whose records have slots."""
+        return next((number for number in range(STREAMS // 2) if not self.shares[2 * number + 1]), STREAMS // 2)
+
     def to_bytes(self) -> bytes:
         """32 bytes."""
         return _FORMAT.pack(

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 16
-# More tiles in one erasure code would pass RFC 6330's 56,403 source symbols of 8 bytes.
-_LARGEST_GROUP = 2048
-_GOLDEN = (math.sqrt(5) - 1) / 2
+# RFC 6330 has at most 56,403 source symbols: with 8 bytes each, 881 bytes a block.
+_LARGEST_GROUP = 512
 
 Index = NDArray[np.int64]
 
@@ -56,9 +55,8 @@ class Layout:
     def group_of_tile(self) -> Index:
         """Each tile's group, rows x columns. Neighbouring pairs of rows and columns stay together."""
         count = -(-self.rows * self.columns // _LARGEST_GROUP)
-        stride = _coprime(round(count * _GOLDEN), count)
         row, column = np.indices((self.rows, self.columns)) // 2
-        group: Index = (row * stride + column) % count
+        group: Index = (row * _stride(count) + column) % count
         return group
 
     @property
@@ -99,12 +97,18 @@ class Layout:
         return values
 
 
-def _coprime(wanted: int, number: int) -> int:
-    """The first number from `wanted` on that shares no factor with `number`."""
-    candidate = max(1, wanted)
-    while math.gcd(candidate, number) != 1:
-        candidate += 1
-    return candidate
+@lru_cache(maxsize=64)
+def _stride(count: int) -> int:
+    """By how many groups a row moves on, so that members of one group lie as far from each other as can be."""
+    best, farthest = 1, -1
+    reach = math.isqrt(2 * count) + 1
+    for stride in range(1, count):
+        steps = [(row * stride) % count for row in range(1, reach)]
+        near = [row * row + min(step, count - step) ** 2 for row, step in enumerate(steps, 1)]
+        shortest = min([count * count, *near])
+        if shortest > farthest:
+            best, farthest = stride, shortest
+    return best
 
 
 def _morton(row: Index, column: Index) -> Index:

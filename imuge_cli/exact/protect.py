@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,12 @@ from imuge_cli.exact.carrier import SEAL_BYTES, SLOT_BYTES, Profile, Samples, wr
 from imuge_cli.exact.header import Header, cover, piece_of, pieces
 from imuge_cli.exact.layout import SIDE, Layout
 from imuge_cli.exact.seal import seals
-from imuge_cli.exact.streams import carried, deal_slots, to_streams
+from imuge_cli.exact.streams import StreamTooLong, carried, deal_slots, to_streams
 from imuge_cli.keys import Secret
 
 NONCE_BYTES = 8
+TOGETHER = 4
+"""Groups that are worked on at a time: many blocks are coded faster than few, and take more memory."""
 _SAMPLED = 512
 
 
@@ -57,14 +59,31 @@ def protect(
         image_id=image_id,
         nonce=secrets.token_bytes(NONCE_BYTES) if nonce is None else nonce,
     )
-    result = with_edges(samples, layout, header, secret)
-    for group in range(layout.groups):
-        blocks = layout.blocks(group)
-        content = profile.content(gather(whole, layout.block_columns, blocks))
-        streams = to_streams(records_of(content, blocks, header, secret), header)
-        write_tiles(result, layout.tiles(group), streams, layout, header, secret)
+    while True:
+        try:
+            result = _with_payload(samples, whole, layout, header, secret)
+            break
+        except StreamTooLong as error:
+            # Noise rather than a photograph: this layer, and what builds on it, cannot be had.
+            header = replace(header, shares=budget.without(error.layer))
     seal_tiles(result, alpha, np.arange(layout.rows * layout.columns), layout, header, secret)
     return Protected(result, header)
+
+
+def _with_payload(samples: Samples, whole: Samples, layout: Layout, header: Header, secret: Secret) -> Samples:
+    """A copy with everything but the seals. whole: `padded` samples. Raises StreamTooLong."""
+    result = with_edges(samples, layout, header, secret)
+    for first in range(0, layout.groups, TOGETHER):
+        groups = range(first, min(first + TOGETHER, layout.groups))
+        blocks = [layout.blocks(group) for group in groups]
+        numbers = np.concatenate(blocks)
+        content = header.profile.content(gather(whole, layout.block_columns, numbers))
+        records = records_of(content, numbers, header, secret)
+        ends = np.cumsum([len(part) for part in blocks]).tolist()
+        for group, part, end in zip(groups, blocks, ends, strict=True):
+            streams = to_streams([layer[end - len(part) : end] for layer in records], header)
+            write_tiles(result, layout.tiles(group), streams, layout, header, secret)
+    return result
 
 
 def with_edges(samples: Samples, layout: Layout, header: Header, secret: Secret) -> Samples:

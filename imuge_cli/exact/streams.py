@@ -14,12 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imuge_cli.exact.erasure import SYMBOL, fill_in, repair_symbols
+from imuge_cli.exact.erasure import LONGEST_STREAM, SYMBOL, fill_in, repair_symbols
 from imuge_cli.exact.header import STREAMS, Header, piece_of
 from imuge_cli.exact.layout import Layout
 
 LAYERS = STREAMS // 2
 _LONGEST = 255
+
+
+class StreamTooLong(Exception):
+    """A group's records of this layer pass what the erasure code can take."""
+
+    def __init__(self, layer: int) -> None:
+        super().__init__(f"layer {layer} is too long for the erasure code")
+        self.layer = layer
+
 
 Records = Sequence[Sequence[bytes]]
 """For each layer, a record for each of the group's blocks; empty where the layer has none."""
@@ -69,9 +78,15 @@ def longest_record(header: Header) -> int:
 
 
 def to_streams(records: Records, header: Header) -> list[bytes]:
-    """The six streams, lengths before records."""
+    """The six streams, lengths before records; empty for layers that the header has not. Raises StreamTooLong."""
     streams, unit = [], unit_of(header)
-    for layer in records:
+    for number, layer in enumerate(records):
+        if number >= header.layers:
+            streams += [b"", b""]
+            continue
+        length = sum(len(record) for record in layer)
+        if length > LONGEST_STREAM:
+            raise StreamTooLong(number)
         streams.append(bytes(len(record) // unit for record in layer))
         streams.append(b"".join(layer))
     return streams
@@ -104,15 +119,16 @@ def fill_in_records(
     slots: Slots,
     held: NDArray[np.uint8],
     intact: NDArray[np.bool_],
-    unit: int,
+    header: Header,
 ) -> Filled:
     """Complete a group's records.
 
     records, known: by block; those of unknown blocks do not matter. held: what the slots hold, m x 8; intact: m,
-    whether their tile is. unit: of lengths.
+    whether their tile is.
     """
     done: list[list[bytes]] = []
-    for layer, listed in enumerate(records):
+    unit = unit_of(header)
+    for layer, listed in enumerate(records[: header.layers]):
         lengths = np.array([len(record) // unit for record in listed], np.uint8)
         told = _complete(2 * layer, lengths, known, slots, held, intact)
         if told is None:
