@@ -11,7 +11,7 @@ from imuge_cli.exact.carrier import Samples
 from imuge_cli.exact.examine import Examination, examine
 from imuge_cli.exact.repair import COARSE, FINE, INTACT, LOST, PROVEN, Repaired, repair
 from imuge_cli.keys import Secret
-from imuge_cli.mask.refine import changed_exactly, changed_probably
+from imuge_cli.mask.refine import changed_exactly, changed_probably, without_islands
 
 # Where fewer of its tiles are untouched a suspect was processed as a whole, and the lattice has more to say of it.
 LEAST_INTACT = 0.15
@@ -92,9 +92,12 @@ def changed(answer: Answer) -> NDArray[np.bool_]:
     mask: NDArray[np.bool_] = fate == LOST
     differs = changed_exactly(samples, restored)
     mask |= differs & (fate == PROVEN)
+    nearly = (fate == FINE) | (fate == COARSE)
     for kind, quality in ((FINE, tiles.quality_fine), (COARSE, tiles.quality_coarse)):
         if (fate == kind).any():
             mask |= changed_probably(_grey_levels(samples), _grey_levels(restored), quality) & (fate == kind)
+    if nearly.any():
+        mask |= without_islands(mask, ~mask & ~nearly) & nearly
     whole: NDArray[np.bool_] = mask | _unexplained(answer, mask)
     return whole
 

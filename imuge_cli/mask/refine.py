@@ -35,3 +35,19 @@ def changed_probably(suspect: NDArray[np.float32], restored: NDArray[np.float32]
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_CLOSED, _CLOSED))
     closed = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, kernel)
     return cast(NDArray[np.bool_], cv2.erode(closed, kernel).astype(bool) | (squared > 4 * bound) & (closed > 0))
+
+
+def without_islands(changed: NDArray[np.bool_], vouched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask with what lies inside of it filled: where a tampered area happens to look like what was there, it is
+    tampered with all the same.
+
+    changed, vouched: H x W; vouched pixels are known to be genuine. What is neither stays genuine only where it is
+    broad enough and hangs together with vouched pixels.
+    """
+    kernel = np.ones((_CLOSED, _CLOSED), np.uint8)
+    free = cv2.morphologyEx((~changed & ~vouched).astype(np.uint8), cv2.MORPH_OPEN, kernel).astype(bool)
+    count, labels = cv2.connectedComponents((free | vouched).astype(np.uint8), connectivity=4)
+    genuine = np.zeros(count, bool)
+    genuine[np.unique(labels[vouched])] = True
+    genuine[0] = False
+    return cast(NDArray[np.bool_], changed | ~(genuine[labels] | vouched))

@@ -153,8 +153,10 @@ def confidence_of(result: VerifyResult) -> float | None:
     return _finite(sum(region.confidence * region.pixels for region in result.regions) / area)
 
 
-def device_report(used: str, requested: str) -> DeviceReport:
-    """Says how the device came to be chosen."""
+def device_report(used: str, requested: str, *, needed: bool = True) -> DeviceReport:
+    """Says how the device came to be chosen. needed: whether any network ran."""
+    if not needed:
+        return DeviceReport(used, requested, "no network was needed")
     if requested != "auto":
         return DeviceReport(used, requested, "asked for by name")
     found = "no usable CUDA device was found" if used == "cpu" else "a usable CUDA device was found"
@@ -217,7 +219,7 @@ def _origin(result: ImmunizeResult | VerifyResult, requested_device: str) -> dic
     return {
         "key": key_report(result.key_kind),
         "model": ModelReport(result.model, result.weights_sha256),
-        "device": device_report(result.device, requested_device),
+        "device": device_report(result.device, requested_device, needed=result.weights_sha256 is not None),
         "seconds": _finite(result.seconds),
     }
 
