@@ -1,10 +1,11 @@
 """How a picture's slots are shared out: how finely it is quantized, and how much of it each layer survives to lose.
 
 With c bytes of slots in a tile, a layer of r bytes a block comes back while r t / (1 - t) <= c, t being the share of
-tiles lost. What one layer is given the others lack, so that somebody has to choose: the exact content comes first (a
-seventh of the tiles: a tenth of the area in compact shapes), since only that proves itself; then the base, for more
-than half of the tiles; the refinement for a third. The finest quantizer is taken for which all three fit. Busy
-pictures, for which that would leave a base of poor quality, come back exactly from smaller losses.
+tiles lost. What one layer is given the others lack, so that somebody has to choose: the exact content comes first (a fifth of
+the tiles at best: a tenth of the area in compact shapes, with something to spare, since people tamper with what is
+busier than its surroundings), for only that proves itself; then the base, for more than half of the tiles; the
+refinement for a third. The finest quantizer is taken for which all three fit. Busy pictures, for which that would leave
+a base of poor quality, come back exactly from smaller losses.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from imuge_cli.exact.blocks import code_of
 from imuge_cli.exact.carrier import SEAL_BYTES, SLOT_BYTES, Profile
 from imuge_cli.exact.header import STEPS, STREAMS
 
-_BASE_LOSS, _FINE_LOSS = 0.59, 0.31
-_EXACT_LOSSES = (0.15, 0.125, 0.1, 0.08, 0.06, 0.04)
+_BASE_LOSS, _FINE_LOSS = 0.59, 0.34
+_EXACT_LOSSES = (0.19, 0.165, 0.14, 0.12, 0.1, 0.08, 0.06, 0.04)
 # A base below this PSNR (dB) is not worth the exactness it makes room for.
 _POOREST = 27.0
 _SAMPLED = 128
