@@ -1,9 +1,9 @@
 """How a picture's slots are shared out: how finely it is quantized, and how much of it each layer survives to lose.
 
 With c bytes of slots in a tile, a layer of r bytes a block comes back while r t / (1 - t) <= c, t being the share of
-tiles lost. What one layer is given the others lack, so that somebody has to choose: the exact content comes first (a fifth of
-the tiles at best: a tenth of the area in compact shapes, with something to spare, since people tamper with what is
-busier than its surroundings), for only that proves itself; then the base, for more than half of the tiles; the
+tiles lost. What one layer is given the others lack, so that somebody has to choose: the exact content comes first (a
+fifth of the tiles at best: a tenth of the area in compact shapes, with something to spare, since people tamper with
+what is busier than its surroundings), for only that proves itself; then the base, for more than half of the tiles; the
 refinement for a third. The finest quantizer is taken for which all three fit. Busy pictures, for which that would leave
 a base of poor quality, come back exactly from smaller losses.
 """

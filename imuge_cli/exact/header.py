@@ -27,7 +27,7 @@ STEPS = tuple(round(24 * 1.12**number) for number in range(36))
 _FORMAT = struct.Struct("<BBBB6s2sIII8s")
 _PIECES = _FORMAT.size // SLOT_BYTES
 _FILLER_BYTES = 16
-_RIVALS = 2
+_RIVALS = 4
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,14 @@ def pieces(header: Header, piece: NDArray[np.int64], covers: NDArray[np.uint8]) 
 def read_headers(slots: NDArray[np.uint8], piece: NDArray[np.int64], covers: NDArray[np.uint8]) -> list[Header]:
     """The headers that the last slots (n x 8) of tiles with pieces may tell, the likeliest first.
 
-    Two are in earnest where about half of a picture comes from another one under the same key.
+    Two are in earnest where about half of a picture comes from another one under the same key; in small pictures a
+    piece may be left once only. Most of what chance puts together is no header.
     """
     told = []
     for number in range(_PIECES):
         held = np.ascontiguousarray((slots ^ covers[:, :SLOT_BYTES])[piece == number]).view("<u8").ravel()
         values, counts = np.unique(held, return_counts=True)
         best = np.argsort(-counts, kind="stable")[:_RIVALS]
-        told.append([values[n].tobytes() for n in best if counts[n] > 1 or len(held) == 1] or [b""])
-    # As many seconds as there are pieces of the rival's; all first is tried first.
+        told.append([values[n].tobytes() for n in best] or [b""])
     found = [Header.from_bytes(b"".join(parts)) for parts in product(*told)]
     return list(dict.fromkeys(header for header in found if header is not None))
