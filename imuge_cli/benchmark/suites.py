@@ -17,7 +17,7 @@ DEFAULT_SUITE = "first"
 FOREIGN = "foreign"
 """The suite that asks of any pictures whether they are taken for immunized ones, as they are and under another key."""
 EXACT = "exact"
-"""The suite of files that were never recompressed."""
+"""The suite of files that were never recompressed: the only one whose pictures get the exact layer."""
 SPEED = "speed"
 """The suite of time and memory; it has no cases, see `speed`."""
 
@@ -32,8 +32,7 @@ class Suite:
     """sizes: side of the square that pictures are brought to, or "full". pictures: how many, None for all.
 
     attacks: chains as `attacks.chain.parse` reads them. shares: of the area, tampered. canvas: whether what
-    a crop took away is rebuilt and measured too, which takes another recovery for every cropped case. exact: whether
-    pictures get the exact layer, which would answer for the lattice in every file that is not recompressed.
+    a crop took away is rebuilt and measured too, which takes another recovery for every cropped case.
     """
 
     sizes: tuple[str, ...]
@@ -42,7 +41,6 @@ class Suite:
     shares: tuple[float, ...]
     pictures: int | None = None
     canvas: bool = False
-    exact: bool = False
 
 
 _EVERY_ATTACK = (
@@ -83,7 +81,7 @@ SUITES: dict[str, Suite] = {
         (0.1, 0.4),
         pictures=12,
     ),
-    EXACT: Suite(("512", FULL_SIZE), ("none", "crop:0.7", "jpeg:90"), TAMPERS, (0.05, 0.1, 0.25, 0.5), exact=True),
+    EXACT: Suite(("512", FULL_SIZE), ("none", "crop:0.7", "jpeg:90"), TAMPERS, (0.05, 0.1, 0.25, 0.5)),
     FOREIGN: Suite((FULL_SIZE,), (), (), ()),
     "full": Suite(("256", "512", FULL_SIZE), _EVERY_ATTACK, TAMPERS, (0.05, 0.1, 0.25, 0.4), canvas=True),
 }
@@ -128,12 +126,6 @@ def settle(
         canvas=chosen.canvas,
         seed=seed,
     )
-
-
-def has_exact_layer(suite: str | None) -> bool:
-    """Whether a suite's pictures get the exact layer; False for unknown names, which `settle` refuses."""
-    chosen = SUITES.get(suite or DEFAULT_SUITE)
-    return chosen is not None and chosen.exact
 
 
 def _once(items: Iterable[Item]) -> tuple[Item, ...]:

@@ -146,7 +146,7 @@ class FakeEngine:
         return {
             "model": self.settings.model,
             "key_kind": kind,
-            "weights_sha256": None,
+            "weights_sha256": "ab" * 32,
             "device": device,
             "seconds": 0.25,
         }
