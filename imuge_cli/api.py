@@ -23,7 +23,7 @@ from imuge_cli.exact.answer import Answer, Tiles, ask, changed
 from imuge_cli.exact.carrier import REPAIRS, profile_for
 from imuge_cli.exact.protect import protect
 from imuge_cli.exact.repair import INTACT, LOST, PROVEN
-from imuge_cli.image.picture import Picture
+from imuge_cli.image.picture import Picture, channels_equal
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
 from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
@@ -136,9 +136,9 @@ class Imuge:
 
     key: None for the published default key. strength: subtle, balanced or strong. device: auto, cpu or cuda.
     weights: a weights file or folder instead of the bundled one. exact: whether immunize adds the exact layer, for
-    files that will be written without loss. repair: normal or strong, how much the exact layer of 8-bit colour can
-    restore, against how visible it is. The bundled weights are loaded when a network is first needed: where the exact
-    layer answers, none is. Raises UsageError, WeightsError, DeviceError.
+    files that will be written without loss. repair: light, normal or strong, how much the exact layer of 8-bit colour
+    can restore, against how visible it is. The bundled weights are loaded when a network is first needed: where the
+    exact layer answers, none is. Raises UsageError, WeightsError, DeviceError.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class Imuge:
         )
 
     def _protected(self, picture: Picture, image_id: int) -> Picture:
-        grey = picture.grey and _channels_equal(picture.pixels)
+        grey = picture.grey and channels_equal(picture.pixels)
         samples = picture.pixels[..., :1] if grey else picture.pixels
         profile = profile_for(picture.bit_depth, int(samples.shape[2]), self._repair)
         done = protect(samples, picture.alpha, profile=profile, secret=self._secret, image_id=image_id)
@@ -399,13 +399,9 @@ def _placed(answer: Answer, values: Pixels | Mask) -> Any:
     return whole
 
 
-def _channels_equal(pixels: Pixels) -> bool:
-    return np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])
-
-
 def _as_samples(picture: Picture) -> Iterator[Pixels]:
     """What the exact layer may have been written into: one channel where all are equal, else or then three."""
-    if picture.grey or _channels_equal(picture.pixels[::8, ::8]) and _channels_equal(picture.pixels):
+    if picture.grey or channels_equal(picture.pixels[::8, ::8]) and channels_equal(picture.pixels):
         yield picture.pixels[..., :1]
     yield picture.pixels
 

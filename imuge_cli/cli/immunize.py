@@ -50,11 +50,13 @@ def immunize(
     plans = plan(request, wanted, console)
     if not plans:
         return
-    settings = options.EngineSettings(key_file, model, strength.value, device.value, weights, repair=repair.value)
+    settings = options.EngineSettings(
+        key_file, model, strength.value, device.value, weights, exact=exact, repair=repair.value
+    )
     engine = options.make_engine(settings)
 
     def work(task: Plan) -> Outcome:
-        return _immunize(engine, task, exact, device.value, force, report is not None, console)
+        return _immunize(engine, task, device.value, force, report is not None, console)
 
     outcomes = run_batch(
         "immunize",
@@ -69,9 +71,7 @@ def immunize(
     raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
 
 
-def _immunize(
-    engine: Imuge, task: Plan, exact: bool, device: str, force: bool, thumbnails: bool, console: Console
-) -> Outcome:
+def _immunize(engine: Imuge, task: Plan, device: str, force: bool, thumbnails: bool, console: Console) -> Outcome:
     from imuge_cli.image.write import as_held
     from imuge_cli.reporting import immunize_report
     from imuge_cli.reporting.html import Thumbnail, decibel, figure
@@ -79,7 +79,7 @@ def _immunize(
     source = pictures.read(task.source)
     assert task.picture is not None  # a plan without it is left out
     held, warnings = as_held(source, task.format)
-    result = engine.immunize(held, exact=exact and task.format != LOSSY)
+    result = engine.immunize(held, exact=False if task.format == LOSSY else None)
     # With all that the source had, so that the writer says what the format cannot hold.
     whole = source.with_pixels(result.picture.pixels)
     warnings += pictures.write(whole, task.picture, console=console, format=task.format, force=force)

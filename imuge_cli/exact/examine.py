@@ -83,8 +83,7 @@ def examine(
 def _examine(
     samples: Samples, alpha: Samples | None, secret: Secret, origin: tuple[int, int], profile: Profile
 ) -> Examination | None:
-    top, left = -(-origin[0] // SIDE), -(-origin[1] // SIDE)
-    shown = samples[top * SIDE - origin[0] :, left * SIDE - origin[1] :]
+    shown, top, left = _aligned(samples, origin)
     if min(shown.shape[:2]) < SIDE:
         return None
     rows, columns = shown.shape[0] // SIDE, shown.shape[1] // SIDE
@@ -117,7 +116,9 @@ def _sealed(
     tiles = np.flatnonzero(inside)
     if len(tiles) == 0:
         return None
-    squares = np.stack([_square(samples, layout, tile, origin) for tile in tiles.tolist()]).transpose(0, 3, 1, 2)
+    shown, top, left = _aligned(samples, origin)
+    wide = shown.shape[1] // SIDE
+    squares = gather(shown, wide, (tiles // layout.columns - top) * wide + tiles % layout.columns - left)
     payload = read_payload(squares, header.profile)
     tried = slice(None, None, max(1, len(tiles) // _TRIED))
     told = payload[:, :SEAL_BYTES]
@@ -135,10 +136,10 @@ def _covered(part: slice, start: int, length: int) -> bool:
     return bool(start <= part.start and part.stop <= start + length)
 
 
-def _square(samples: Samples, layout: Layout, tile: int, origin: tuple[int, int]) -> Samples:
-    row, column = layout.tile_slices(tile)
-    y, x = row.start - origin[0], column.start - origin[1]
-    return samples[y : y + SIDE, x : x + SIDE]
+def _aligned(samples: Samples, origin: tuple[int, int]) -> tuple[Samples, int, int]:
+    """A suspect from its first whole row and column of tiles on, and the numbers of these."""
+    top, left = -(-origin[0] // SIDE), -(-origin[1] // SIDE)
+    return samples[top * SIDE - origin[0] :, left * SIDE - origin[1] :], top, left
 
 
 def _beside(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:

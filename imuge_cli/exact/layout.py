@@ -89,6 +89,13 @@ class Layout:
         right = self.width if column == self.columns - 1 else (column + 1) * SIDE
         return slice(row * SIDE, bottom), slice(column * SIDE, right)
 
+    def reaches_beyond(self, tiles: Index) -> NDArray[np.bool_]:
+        """Whether tiles cover samples beyond their first 16 x 16."""
+        last_row = (tiles // self.columns == self.rows - 1) & (self.rows < self.block_rows)
+        last_column = (tiles % self.columns == self.columns - 1) & (self.columns < self.block_columns)
+        beyond: NDArray[np.bool_] = last_row | last_column
+        return beyond
+
     def tile_samples(self, by_tile: NDArray[Any]) -> NDArray[Any]:
         """Of rows x columns values, each sample's tile's: height x width."""
         row = np.minimum(np.arange(self.height) // SIDE, self.rows - 1)

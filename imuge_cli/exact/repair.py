@@ -161,9 +161,11 @@ def _rewrite(work: _Work, group: _Group) -> None:
     proven = work.fate[group.tiles] == PROVEN
     if not proven.any():
         return
-    if layout.rows < layout.block_rows or layout.columns < layout.block_columns:
+    # Only tiles of the last row and column reach beyond whole blocks; a copy of all of the picture is dear.
+    last = layout.reaches_beyond(group.tiles) & proven
+    if last.any():
         edged = with_edges(canvas, layout, header, work.secret)
-        for tile in group.tiles[proven].tolist():
+        for tile in group.tiles[last].tolist():
             rows, columns = layout.tile_slices(tile)
             canvas[rows, columns] = edged[rows, columns]
     streams = to_streams(group.filled.records, header)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 16
+from imuge_cli.exact.layout import SIDE as SIDE
+
 AREA = SIDE * SIDE
 UNIT = 64
 """Samples and coefficients are whole multiples of 1 / UNIT grey levels."""

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 Pixels = NDArray[Any]  # H x W x 3 (or H x W for alpha), uint8 or uint16; numpy cannot spell the union
 
 
+def channels_equal(pixels: Pixels) -> bool:
+    """Whether H x W x 3 pixels hold one channel three times."""
+    return np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A decoded picture, upright, with its metadata.

@@ -16,7 +16,7 @@ from imuge_cli.errors import OutputError, UsageError
 from imuge_cli.image import png
 from imuge_cli.image.atomic import write_bytes
 from imuge_cli.image.deep import encode_png16
-from imuge_cli.image.picture import Picture, Pixels
+from imuge_cli.image.picture import Picture, Pixels, channels_equal
 from imuge_cli.image.quiet import quiet_pillow
 from imuge_cli.image.tiff import encode_tiff
 
@@ -195,16 +195,12 @@ def _samples(picture: Picture, *, grey_alpha: bool) -> tuple[Pixels, bytes | Non
     pixels, alpha, icc = picture.pixels, picture.alpha, picture.icc
     grey_profile = icc is not None and icc[16:20] == b"GRAY"
     single = picture.grey and (icc is None or grey_profile) and (alpha is None or grey_alpha)
-    if single and _channels_equal(pixels):
+    if single and channels_equal(pixels):
         grey = np.ascontiguousarray(pixels[..., 0])
         return (grey if alpha is None else np.dstack([grey, alpha])), icc, []
     lost = ["the profile for grey in a picture with colour"] if grey_profile else []
     samples = np.ascontiguousarray(pixels) if alpha is None else np.dstack([pixels, alpha])
     return samples, None if grey_profile else icc, lost
-
-
-def _channels_equal(pixels: Pixels) -> bool:
-    return np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])
 
 
 def _eight_bit(picture: Picture) -> tuple[Picture, list[str]]:
