@@ -12,14 +12,14 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from imuge_cli.errors import NotImmunizedError, RecoveryError, UsageError
-from imuge_cli.exact.answer import Answer, Tiles, ask, changed
+from imuge_cli.exact.answer import Answer, ask, changed
 from imuge_cli.exact.carrier import REPAIRS, profile_for
 from imuge_cli.exact.protect import protect
 from imuge_cli.exact.repair import INTACT, LOST, PROVEN
@@ -28,15 +28,18 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
 from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
 from imuge_cli.mask.cleanup import clean, enlarged
-from imuge_cli.mask.regions import Region, regions
+from imuge_cli.mask.regions import regions
 from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize
 from imuge_cli.metrics.fidelity import psnr, ssim
-from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Probability, Verified
+from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Verified
+from imuge_cli.results import ImmunizeResult as ImmunizeResult
+from imuge_cli.results import RecoverResult as RecoverResult
+from imuge_cli.results import Synchronisation as Synchronisation
+from imuge_cli.results import VerifyResult as VerifyResult
 
 if TYPE_CHECKING:
     import torch
 
-_EXIT_CODES = {"exact": 0, "intact": 0, "tampered": 1, "not-found": 3}
 _FAMILY = FAMILIES[0]
 _LARGEST_SIDE = 65535
 # V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
@@ -44,91 +47,6 @@ _LARGEST_SIDE = 65535
 _RECOVERY_MARGIN = 3
 # A file that was cropped but not resampled has scale 1; what differs is rounding of the working size.
 _SCALE_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True)
-class ImmunizeResult:
-    """picture: what to publish. psnr (dB), ssim: against the input, 8-bit scale. working_size: (height, width). exact:
-    whether it has an exact layer, which any lossy step destroys."""
-
-    picture: Picture
-    image_id: int
-    psnr: float
-    ssim: float
-    working_size: tuple[int, int]
-    strength: str
-    model: str
-    key_kind: str
-    weights_sha256: str | None
-    device: str
-    seconds: float
-    exact: bool = False
-
-
-@dataclass(frozen=True)
-class Synchronisation:
-    """Where the suspect lies in the original: offsets and original size in the original's pixels.
-
-    scale: suspect pixels per original pixel. z_score: standard deviations by which the pilots exceed chance; None where
-    the exact layer answered, which needs no pilots.
-    header_read: False where the header was unreadable; then the suspect's own size stands for the original's.
-    """
-
-    offset_rows: int
-    offset_cols: int
-    scale: float
-    z_score: float | None
-    original_height: int
-    original_width: int
-    header_read: bool
-
-
-@dataclass(frozen=True)
-class VerifyResult:
-    """mask, probability: the suspect's height x width. tampered_share: of its pixels. regions: largest first.
-
-    verdict: `exact` (bit for bit what was published), `intact` (content untouched), `tampered`, `not-found`. layer:
-    which answered, `exact` or `lattice`. tiles: the exact layer's, None where it did not answer. found: what the model
-    keeps for `Imuge.recover`; None in results that were not made by `Imuge.verify`.
-    """
-
-    verdict: str
-    mask: Mask
-    probability: Probability
-    synchronisation: Synchronisation | None
-    image_id: int | None
-    tampered_share: float
-    regions: tuple[Region, ...]
-    layer: str
-    model: str
-    key_kind: str
-    weights_sha256: str | None
-    device: str
-    seconds: float
-    tiles: Tiles | None = None
-    found: Verified | Answer | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def exit_code(self) -> int:
-        """0 exact or intact, 1 tampered, 3 no immunization found."""
-        return _EXIT_CODES[self.verdict]
-
-
-@dataclass(frozen=True)
-class RecoverResult:
-    """picture: the suspect with the tampered pixels replaced. mask: what was replaced, which goes a few pixels beyond
-    what verification found. restored_share: of the suspect's pixels. information: bits that what is left of the
-    immunization can carry at most over the noise it arrived with; None where nothing had to be recovered or the exact
-    layer sufficed. proven: h x w, pixels that came back bit for bit, with a seal to prove it; None without exact layer.
-    """
-
-    picture: Picture
-    mask: Mask
-    verification: VerifyResult
-    restored_share: float
-    seconds: float
-    information: float | None = None
-    proven: Mask | None = None
 
 
 class Imuge:
@@ -365,20 +283,20 @@ class Imuge:
         taken = ~inside | (enlarged(used, _RECOVERY_MARGIN) | (fate == PROVEN)) & (fate != INTACT)
         back = np.repeat(samples, 3, 2) if samples.shape[2] == 1 else samples
         pixels = np.where(taken[..., None], back, shown)
-        lost, information = taken & (fate == LOST), None
+        lost = taken & (fate == LOST)
         if lost.any():
-            pixels, information = self._fill(picture, pixels, lost)
+            pixels = self._fill(picture, pixels, lost)
         return RecoverResult(
             picture=picture.with_pixels(pixels),
             mask=wanted,
             verification=result,
             restored_share=float(taken[inside].mean()),
             seconds=0.0,
-            information=information,
+            information=float(answer.information) if taken.any() else None,
             proven=taken & (fate == PROVEN),
         )
 
-    def _fill(self, picture: Picture, pixels: Pixels, lost: Mask) -> tuple[Pixels, float | None]:
+    def _fill(self, picture: Picture, pixels: Pixels, lost: Mask) -> Pixels:
         """Pixels with what is lost drawn by R from the lattice. Raises RecoveryError where that finds nothing."""
         filled = Picture(pixels=pixels)
         verified = self._model.verify(filled.as_uint8())
@@ -388,7 +306,7 @@ class Imuge:
             )
         recovered = self._model.recover(pixels, verified, lost, own_mask=False, restore_canvas=False)
         drawn = _grey(recovered.pixels) if picture.grey else recovered.pixels
-        return np.where(lost[..., None], drawn, pixels), recovered.information
+        return np.where(lost[..., None], drawn, pixels)
 
 
 def _placed(answer: Answer, values: Pixels | Mask) -> Any:

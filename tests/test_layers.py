@@ -27,7 +27,8 @@ ROOMS: dict[str, set[str]] = {
     "attacks": set(),
     "checkpoints": set(),
     "models": {"lattice", "exact", "networks", "checkpoints", "mask", "keys", "image", "payload"},
-    "api": {"models", "lattice", "exact", "checkpoints", "mask", "metrics", "keys", "image", "payload"},
+    "results": {"models", "exact", "mask", "image"},
+    "api": {"results", "models", "lattice", "exact", "checkpoints", "mask", "metrics", "keys", "image", "payload"},
     "reporting": {"api", "image", "metrics", "mask"},
     "training": {
         "models", "networks", "lattice", "payload", "keys", "attacks", "metrics", "mask", "checkpoints",

@@ -38,12 +38,19 @@ def avif(image: Image8, quality: int) -> Image8:
     return decode(avif_file(image, quality))
 
 
-def avif_file(image: Image8, quality: int, speed: int = _AVIF_SPEED) -> bytes:
-    """The AVIF file itself, `quality` 0..100, `speed` 0..10. Raises UsageError where this Pillow has no AVIF."""
+def avif_file(image: Image8, quality: int, speed: int = _AVIF_SPEED, *, full_chroma: bool = False) -> bytes:
+    """The AVIF file itself, `quality` 0..100, `speed` 0..10, 4:2:0 or 4:4:4. Raises UsageError where this Pillow has
+    no AVIF."""
     if not has_avif():
         raise UsageError("attack 'avif': the installed Pillow has no AVIF codec; install pillow >= 11.3")
     # one thread: attacks run in parallel already, and some encoders' output depends on the thread count
-    return _encode(image, "AVIF", quality=quality, speed=speed, max_threads=1)
+    chroma = "4:4:4" if full_chroma else "4:2:0"
+    return _encode(image, "AVIF", quality=quality, speed=speed, max_threads=1, subsampling=chroma)
+
+
+def lossless_webp_file(image: Image8) -> bytes:
+    """The WebP file itself, without loss."""
+    return _encode(image, "WEBP", lossless=True, method=4)
 
 
 def has_avif() -> bool:
@@ -57,7 +64,7 @@ def decode(file: bytes) -> Image8:
         return np.array(decoded.convert("RGB"))
 
 
-def _encode(image: Image8, format_name: str, **options: int) -> bytes:
+def _encode(image: Image8, format_name: str, **options: int | str) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format_name, **options)
     return buffer.getvalue()

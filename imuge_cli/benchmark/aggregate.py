@@ -44,6 +44,7 @@ class Summary:
     oracle_local_psnr: Figure | None
     inpainted_local_psnr: Figure | None
     avif_local_psnr: Figure | None
+    bound_local_psnr: Figure | None
     suspect_local_psnr: Figure | None
     psnr: Figure | None
     canvas_psnr: Figure | None
@@ -97,6 +98,7 @@ def summarise(rows: Sequence[CaseRow]) -> Summary:
         oracle_local_psnr=decibels(row.oracle_local_psnr for row in rows),
         inpainted_local_psnr=decibels(row.inpainted_local_psnr for row in rows),
         avif_local_psnr=decibels(row.avif_local_psnr for row in rows),
+        bound_local_psnr=decibels(row.bound_local_psnr for row in rows),
         suspect_local_psnr=decibels(row.suspect_local_psnr for row in rows),
         psnr=decibels(row.psnr for row in rows),
         canvas_psnr=decibels(row.canvas_psnr for row in rows),

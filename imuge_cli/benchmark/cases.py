@@ -77,7 +77,8 @@ def measure(engine: Engine, subject: Subject, tampered: Tampered, attack: str, s
     row = _row(subject, tampered, attack, attacked, truth, reference, answer)
     if row.layer == "exact":
         precision, recall = tile_figures(subject, attacked, answer.verification)
-        row = replace(row, tile_precision=precision, tile_recall=recall)
+        bound = _exact_bound(subject, attacked, truth, answer)
+        row = replace(row, tile_precision=precision, tile_recall=recall, bound_local_psnr=bound)
     if answer.outcome == RECOVERED:
         row = replace(
             row,
@@ -160,6 +161,7 @@ def _row(
     answer: _Answer,
 ) -> CaseRow:
     verified = answer.verification
+    exactly = verified.layer == "exact"
     place = verified.synchronisation
     counts = confusion(verified.mask, truth)
     before, inside = (_inside(reference, picture, truth) for picture in (attacked.image, answer.picture))
@@ -191,7 +193,7 @@ def _row(
         oracle_local_psnr=before,  # until there is a recovery to compare
         inpainted_local_psnr=_inside(reference, inpainted(attacked.image, truth), truth),
         information=answer.information,
-        avif_local_psnr=_avif(subject, attacked, truth, reference, answer.information),
+        avif_local_psnr=None if exactly else _avif(subject, attacked, truth, reference, answer.information),
         psnr=psnr(reference, answer.picture),
         canvas_psnr=None,
         seconds=answer.seconds,
@@ -209,8 +211,21 @@ def _avif(
     """L-PSNR in dB of the whole original as AVIF in as many bits; None where the bits are unknown or too few."""
     if information is None:
         return None
-    coded = subject.coded(information)
+    coded = subject.original_by_bits.best(information)
     return None if coded is None else _inside(reference, in_frame(coded, attacked), truth)
+
+
+def _exact_bound(subject: Subject, attacked: Attacked, truth: Mask, answer: _Answer) -> float | None:
+    """L-PSNR in dB against the published picture of a codec that spends all that the intact tiles carry on the lost
+    ones: AVIF at that density, or every bit where that suffices for the content without loss."""
+    tiles = answer.verification.tiles
+    if answer.information is None or tiles is None or tiles.intact == tiles.total:
+        return None
+    bits = answer.information * tiles.total / (tiles.total - tiles.intact)
+    if bits >= subject.lossless_bits:
+        return math.inf
+    coded = subject.published_by_bits.best(bits)
+    return None if coded is None else _inside(in_frame(subject.immunized, attacked), in_frame(coded, attacked), truth)
 
 
 def _oracle(engine: Engine, suspect: Image8, truth: Mask, reference: Image8, verification: Verified) -> float | None:

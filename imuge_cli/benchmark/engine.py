@@ -43,8 +43,18 @@ class Synchronised(Protocol):
     def z_score(self) -> float | None: ...
 
 
+class Tiles(Protocol):
+    """The exact layer's tiles: all of the original's, and those that are bit for bit as published."""
+
+    @property
+    def total(self) -> int: ...
+    @property
+    def intact(self) -> int: ...
+
+
 class Verified(Protocol):
-    """What `verify` gives. mask: H x W bool of the suspect's size, True = tampered."""
+    """What `verify` gives. mask: H x W bool of the suspect's size, True = tampered. tiles: None where the exact layer
+    did not answer."""
 
     @property
     def verdict(self) -> str: ...
@@ -56,6 +66,8 @@ class Verified(Protocol):
     def image_id(self) -> int | None: ...
     @property
     def layer(self) -> str: ...
+    @property
+    def tiles(self) -> Tiles | None: ...
 
 
 class Recovered(Protocol):

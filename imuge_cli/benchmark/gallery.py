@@ -6,7 +6,8 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from imuge_cli.api import IMAGE_IDS
 from imuge_cli.attacks.resample import resize
-from imuge_cli.benchmark.bound import Coded, encode_avif
+from imuge_cli.benchmark.bound import Ladder, lossless_bits
 from imuge_cli.benchmark.engine import Engine, Image8
 from imuge_cli.benchmark.rows import EmbeddingRow, EngineFacts
 from imuge_cli.benchmark.suites import FULL_SIZE
@@ -39,24 +40,21 @@ class Subject:
     image_id: int
     embedding: EmbeddingRow
     facts: EngineFacts
-    by_quality: dict[int, Coded | None] = field(default_factory=dict, repr=False, compare=False)
 
-    def coded(self, bits: float) -> Image8 | None:
-        """The original as the best AVIF of at most so many bits; None where none is that small."""
-        best: Image8 | None = None
-        low, high = 0, 100
-        while low <= high:
-            quality = (low + high) // 2
-            if quality not in self.by_quality:
-                self.by_quality[quality] = encode_avif(self.original, quality)
-            coded = self.by_quality[quality]
-            if coded is None:
-                return None
-            if coded.bits <= bits:
-                best, low = coded.pixels, quality + 1
-            else:
-                high = quality - 1
-        return best
+    @cached_property
+    def original_by_bits(self) -> Ladder:
+        """The original as a codec has it."""
+        return Ladder(self.original)
+
+    @cached_property
+    def published_by_bits(self) -> Ladder:
+        """The immunized picture as a codec has it."""
+        return Ladder(self.immunized, full_chroma=True)
+
+    @cached_property
+    def lossless_bits(self) -> int:
+        """What the immunized picture takes without loss, its least significant bits left out."""
+        return lossless_bits(self.immunized)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,9 @@ def _plots(results: Results) -> Iterator[tuple[Plot, Callable[[Canvas], None]]]:
         shares = sorted({row.share for row in cases})
         if len(shares) > 1:
             yield Plot(f"shares-{size}.png", f"Tampered share, {size_name(size)}"), _share_drawing(cases)
+        exactly = [row for row in cases if row.layer == "exact" and row.attack == "none"]
+        if len({row.share for row in exactly}) > 1:
+            yield Plot(f"exact-{size}.png", f"The exact layer, {size_name(size)}"), _exact_drawing(exactly, size)
     if len(results.embedding) > 1:
         yield Plot("embedding.png", "Immunized pictures"), _embedding_drawing(results)
 
@@ -130,6 +133,31 @@ def _share_drawing(cases: Sequence[CaseRow]) -> Callable[[Canvas], None]:
     return draw
 
 
+def _exact_drawing(cases: Sequence[CaseRow], size: str) -> Callable[[Canvas], None]:
+    """Recovery against the published picture and its bound on the left; on the right what was found, and what came back
+    bit for bit."""
+
+    def draw(canvas: Canvas) -> None:
+        left, right = canvas.subplots(1, 2)
+        groups = {
+            share: summarise([r for r in cases if r.share == share]) for share in sorted({r.share for r in cases})
+        }
+        places, summaries = [100 * share for share in groups], list(groups.values())
+        restored = [summary.published_local_psnr for summary in summaries]
+        _curve(left, places, restored, "mean", "C0o-")
+        _points(left, places, [figure.tenth if figure else None for figure in restored], "10th percentile", "C0v:")
+        _curve(left, places, [summary.bound_local_psnr for summary in summaries], "codec with all the bits", "C2s-.")
+        goals = [goal_for(size, "L-PSNR, untouched file", "none", share) for share in groups]
+        _points(left, places, [goal.reach if goal else None for goal in goals], "to reach", "g+")
+        _points(right, places, [summary.exact for summary in summaries], "share of cases bit for bit", "C0o-")
+        _curve(right, places, [summary.tile_recall for summary in summaries], "tile recall", "C1s--")
+        _curve(right, places, [summary.f1 for summary in summaries], "pixel F1", "C3^-.")
+        for axes, vertical in ((left, "L-PSNR against the published file, dB"), (right, "share")):
+            _label_axes(axes, "tampered share, %", vertical)
+
+    return draw
+
+
 def _embedding_drawing(results: Results) -> Callable[[Canvas], None]:
     def draw(canvas: Canvas) -> None:
         left, right = canvas.subplots(1, 2)
@@ -147,9 +175,13 @@ def _embedding_drawing(results: Results) -> Callable[[Canvas], None]:
 def _label(left: Axes, right: Axes, horizontal: str) -> None:
     """Recovery on the left, the mask on the right, over the same quantity."""
     for axes, vertical in ((left, "L-PSNR, dB"), (right, "F1 of the mask")):
-        axes.set(xlabel=horizontal, ylabel=vertical)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        _label_axes(axes, horizontal, vertical)
+
+
+def _label_axes(axes: Axes, horizontal: str, vertical: str) -> None:
+    axes.set(xlabel=horizontal, ylabel=vertical)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
 
 
 def _curve(axes: Axes, places: Sequence[float], figures: Sequence[Figure | None], name: str, style: str) -> None:

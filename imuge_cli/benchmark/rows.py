@@ -37,8 +37,9 @@ class CaseRow:
     oracle_local_psnr: recovered with the true mask. inpainted_local_psnr: filled in by Telea's method under the true
     mask, without anything immunized. information: bits that what is left of the immunization can carry at most, and
     avif_local_psnr: the original as AVIF in that many. canvas_psnr: where the crop took pixels away. tile_precision,
-    tile_recall: of 16 x 16 tiles that hold a changed pixel; None where the exact layer did not answer. seconds: of the
-    blind `recover`.
+    tile_recall: of 16 x 16 tiles that hold a changed pixel, and bound_local_psnr: against the immunized picture, what a
+    codec would make of the lost tiles with all that the intact ones carry (inf: every bit); None where the exact layer
+    did not answer, and avif_local_psnr where it did. seconds: of the blind `recover`.
     """
 
     size: str
@@ -73,6 +74,7 @@ class CaseRow:
     seconds: float
     tile_precision: float | None = None
     tile_recall: float | None = None
+    bound_local_psnr: float | None = None
 
     @property
     def failed(self) -> bool:

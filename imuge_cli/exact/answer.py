@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imuge_cli.exact.carrier import Samples
+from imuge_cli.exact.carrier import SLOT_BYTES, Samples
 from imuge_cli.exact.examine import Examination, examine
 from imuge_cli.exact.repair import COARSE, FINE, INTACT, LOST, PROVEN, Repaired, repair
 from imuge_cli.keys import Secret
@@ -47,6 +47,11 @@ class Answer:
     def image_id(self) -> int:
         """The published picture's id."""
         return self.found.header.image_id
+
+    @property
+    def information(self) -> int:
+        """Bits that the untouched tiles carry about the others."""
+        return int(self.found.valid.sum()) * self.found.header.profile.slots * SLOT_BYTES * 8
 
     @property
     def tiles(self) -> Tiles:

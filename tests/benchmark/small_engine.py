@@ -39,12 +39,19 @@ class Immunized:
 
 
 @dataclass(frozen=True)
+class Tiles:
+    total: int
+    intact: int
+
+
+@dataclass(frozen=True)
 class Verified:
     verdict: str
     mask: NDArray[np.bool_]
     synchronisation: Place | None
     image_id: int | None
     layer: str = "lattice"
+    tiles: Tiles | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,16 @@ class Recovered:
 @dataclass
 class SmallEngine:
     """refuse: recovery always fails. shift: how far reported offsets lie off. embedded: another secret's
-    engine has another. calls: names of what was called, in order. information: what recovery says of it."""
+    engine has another. calls: names of what was called, in order. information: what recovery says of it. layer, tiles:
+    what verification says."""
 
     error: int = 8
     information: float | None = None
     refuse: bool = False
     shift: int = 0
     embedded: int = EMBEDDED
+    layer: str = "lattice"
+    tiles: Tiles | None = None
     calls: list[str] = field(default_factory=list)
     memory: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
@@ -119,5 +129,7 @@ class SmallEngine:
                     moved = np.median(window.astype(int) - suspect)
                     if differs.mean() < 0.5 and abs(moved) < EMBEDDED:
                         verdict = "tampered" if differs.any() else "intact"
-                        return Verified(verdict, differs, Place(top + self.shift, left), identity)
+                        return Verified(
+                            verdict, differs, Place(top + self.shift, left), identity, self.layer, self.tiles
+                        )
         return Verified("not-found", np.zeros((height, width), bool), None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def test_every_plot_that_the_rows_allow(tmp_path: Path) -> None:
         assert (pixels.min(2) < 200).mean() > 0.005
 
 
-def test_curves_go_through_the_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def spied(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[list[float], list[float]]]:
+    """What is drawn from now on, by its label."""
     from matplotlib.axes import Axes
 
     drawn: dict[str, tuple[list[float], list[float]]] = {}
@@ -49,12 +51,34 @@ def test_curves_go_through_the_means(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return plot(self, x, y, *rest, **options)
 
     monkeypatch.setattr(Axes, "plot", spy)
+    return drawn
+
+
+def test_curves_go_through_the_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = spied(monkeypatch)
     write_plots(results(cases=CASES[:4]), tmp_path)
     assert drawn["recovered"] == ([70, 90], [24.0, 27.0])
     assert drawn["inpainting (Telea), true mask"] == ([70, 90], [18.0, 18.0])
     assert drawn["paper"] == ([70, 90], [23.85, 26.11])
     assert drawn["to reach"] == ([70, 90], [25.5, 27.0])
     assert drawn["mask"] == ([70, 90], [0.85, 0.85])
+
+
+def test_the_exact_layers_curve_has_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = spied(monkeypatch)
+    found = {"attack": "none", "layer": "exact", "tile_recall": 1.0}
+    rows = (
+        case(share=0.1, published_local_psnr=math.inf, exact=True, bound_local_psnr=math.inf, **found),
+        case(share=0.1, published_local_psnr=40.0, bound_local_psnr=50.0, **found),
+        case(share=0.5, published_local_psnr=30.0, bound_local_psnr=41.0, **found),
+        case(share=0.5, attack="none"),
+    )
+    made = write_plots(results(cases=rows), tmp_path)
+    assert [plot.name for plot in made] == ["shares-256.png", "exact-256.png"]
+    assert drawn["mean"] == ([10, 50], [50.0, 30.0])
+    assert drawn["codec with all the bits"] == ([10, 50], [55.0, 41.0])
+    assert drawn["to reach"] == ([50], [37.0])
+    assert drawn["share of cases bit for bit"] == ([10, 50], [0.5, 0.0])
 
 
 def test_too_few_rows_give_no_plot(tmp_path: Path) -> None:
