@@ -20,7 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "keys": set(),
     "metrics": set(),
     "mask": set(),
-    "lattice": {"keys"},
+    "lattice": {"keys", "image"},
     "payload": {"keys", "lattice"},
     "exact": {"keys", "mask"},
     "networks": set(),

@@ -4,9 +4,8 @@ Coarse: for every scale, a patch of the suspect is brought to the original's sca
 all that the original can have been, at every offset and in every orientation. Where the picture is calm, pilots bear
 displacements of half a pixel and more (there a block is little else than its lattice point, which varies slowly over
 the block), so that steps of a pixel and of a hundredth in scale suffice; elsewhere they bear a quarter of a pixel.
-Hence calm blocks weigh more, and a calm patch is taken. Fine: place and scale are improved step by step, first in the patch,
-then in ever larger surroundings. What was found counts where the header can be read, or where so much speaks for it
-that chance cannot.
+Hence calm blocks weigh more, and a calm patch is taken. Fine: place and scale are improved step by step, first in the
+patch, then in ever larger surroundings. What was found counts where the header can be read, which is the caller's part.
 """
 
 from __future__ import annotations

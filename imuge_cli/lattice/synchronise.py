@@ -15,9 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imuge_cli.image.window import window
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
+from imuge_cli.lattice.placement import Placement
+from imuge_cli.lattice.search import Suspect, promising
 from imuge_cli.lattice.transform import BLOCK, analyse
 from imuge_cli.lattice.undoing import find_undoing
 
@@ -44,6 +47,14 @@ class Fix:
     step: float
     header: Header | None
     code: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """fix: as for the box of working pixels that the suspect shows in whole. placement: of the suspect."""
+
+    fix: Fix
+    placement: Placement
 
 
 def synchronise_direct(plane: Tensor, secret: Secret, steps: tuple[float, ...]) -> Fix | None:
@@ -99,6 +110,33 @@ def synchronise_search(plane: Tensor, secret: Secret, steps: tuple[float, ...], 
         fix = read(part, local, (step,))
         if fix is not None and fix.header is not None:
             return replace(fix, top=top, left=left)
+    return None
+
+
+def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...]) -> Placed | None:
+    """Try every scale, offset and orientation (see `search`); needs a readable header.
+
+    plane: luma, H x W grey levels. steps: the most common one first, which finds the others' lattices too: where a
+    picture is calm they differ by little.
+    """
+    suspect = Suspect(plane)
+    for candidate in promising(suspect, secret, steps[0]):
+        placement = candidate.placement
+        upright = placement.orientation.undo(plane)
+        rows, columns = placement.box(*upright.shape)
+        top, left = -(-rows.start // BLOCK), -(-columns.start // BLOCK)
+        part = (slice(top * BLOCK, rows.stop), slice(left * BLOCK, columns.stop))
+        height, width = (max(0, (span.stop - span.start) // BLOCK) for span in part)
+        if height * width < _MINIMUM_BLOCKS:
+            continue
+        size = (height * BLOCK, width * BLOCK)
+        scale = (placement.rows_scale, placement.columns_scale)
+        shown = torch.from_numpy(window(upright, placement.start(*part), scale, size))[None, None]
+        layout = make_layout(secret, height, width, top=top, left=left)
+        for read in (_direct, _undone):
+            fix = read(shown, layout, steps)
+            if fix is not None and fix.header is not None:
+                return Placed(replace(fix, top=rows.start, left=columns.start), placement)
     return None
 
 

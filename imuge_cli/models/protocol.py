@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imuge_cli.lattice.header import Header
+from imuge_cli.lattice.placement import Placement
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Mask = NDArray[np.bool_]
@@ -20,7 +21,8 @@ class Frame:
     """Where a suspect lies in the picture that was immunized, in that picture's working pixels.
 
     top, left, height, width: the suspect's box. canvas: (height, width) of the whole working picture.
-    scale: suspect pixels per working pixel. z_score: of the pilots.
+    scale: suspect pixels per working pixel. z_score: of the pilots. placement: where the suspect was scaled by an
+    unknown factor, turned or mirrored; the box is then what it shows in whole. None: the box is the suspect.
     """
 
     top: int
@@ -30,6 +32,7 @@ class Frame:
     canvas: tuple[int, int]
     scale: float
     z_score: float
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True)

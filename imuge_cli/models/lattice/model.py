@@ -14,10 +14,11 @@ from imuge_cli.errors import InputError, RecoveryError
 from imuge_cli.image.working_size import LIMIT, carry_residual, resize_plane, to_working, working_size
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
-from imuge_cli.lattice.synchronise import Fix, synchronise_direct, synchronise_search
-from imuge_cli.lattice.transform import luma
+from imuge_cli.lattice.synchronise import Fix, Placed, synchronise_anywhere, synchronise_direct, synchronise_search
+from imuge_cli.lattice.transform import BLOCK, luma
 from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
+from imuge_cli.models.lattice.framing import in_frame, plane_in_frame, plane_in_suspect
 from imuge_cli.models.lattice.receiver import QUICK
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
@@ -91,8 +92,7 @@ class LatticeModel:
         found = self._synchronise(pixels)
         if found is None:
             return Verified(frame=None, header=None, probability=np.zeros((height, width), np.float32))
-        fix, size = found
-        carrier, frame = self._frame(fix, size, (height, width))
+        carrier, frame, fix = found
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
@@ -106,12 +106,12 @@ class LatticeModel:
         return Verified(
             frame=frame,
             header=fix.header,
-            probability=np.clip(resize_plane(inside.cpu().numpy(), (height, width)), 0, 1),
+            probability=np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1),
             evidence=_Evidence(carrier, reception, probability),
         )
 
-    def _synchronise(self, pixels: Pixels) -> tuple[Fix, tuple[int, int]] | None:
-        """The lattice's place, and the size at which the suspect was looked at."""
+    def _synchronise(self, pixels: Pixels) -> tuple[Carrier, Frame, Fix] | None:
+        """The lattice's place, tried as the suspect lies, then as a crop of it, then at any scale and orientation."""
         height, width = pixels.shape[:2]
         if min(height, width) < MINIMUM_SIDE // 2:
             return None
@@ -122,9 +122,35 @@ class LatticeModel:
         for size in sizes:
             fix = synchronise_direct(self._plane(pixels, size), self._secret, _ALL_STEPS)
             if fix is not None:
-                return self._settle(pixels, fix, size)
-        fix = synchronise_search(self._plane(pixels, sizes[0]), self._secret, _ALL_STEPS, limit=LIMIT)
-        return None if fix is None else self._settle(pixels, fix, sizes[0])
+                return self._frame(*self._settle(pixels, fix, size), (height, width))
+        plane = self._plane(pixels, sizes[0])
+        fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
+        if fix is not None:
+            return self._frame(*self._settle(pixels, fix, sizes[0]), (height, width))
+        placed = synchronise_anywhere(plane[0, 0].cpu().numpy(), self._secret, _ALL_STEPS)
+        return None if placed is None else self._placed_frame(placed, sizes[0], (height, width))
+
+    def _placed_frame(
+        self, placed: Placed, size: tuple[int, int], suspect: tuple[int, int]
+    ) -> tuple[Carrier, Frame, Fix] | None:
+        """size: at which the suspect was searched."""
+        fix, header = placed.fix, placed.fix.header
+        assert header is not None
+        canvas = working_size(header.height, header.width)
+        ratio = (suspect[0] / size[0], suspect[1] / size[1])
+        place = placed.placement
+        if place.orientation.transposed:
+            ratio = ratio[::-1]
+            suspect = suspect[::-1]
+        place = replace(place, rows_scale=place.rows_scale * ratio[0], columns_scale=place.columns_scale * ratio[1])
+        rows, columns = place.box(*suspect)
+        rows, columns = slice(rows.start, min(rows.stop, canvas[0])), slice(columns.start, min(columns.stop, canvas[1]))
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        if min(height, width) < BLOCK:
+            return None
+        frame = Frame(rows.start, columns.start, height, width, canvas, place.scale, fix.z_score, place)
+        step = STEPS[STRENGTHS[header.strength]]
+        return make_carrier(self._secret, *canvas, self._device), frame, replace(fix, step=step)
 
     def _settle(self, pixels: Pixels, fix: Fix, size: tuple[int, int]) -> tuple[Fix, tuple[int, int]]:
         """What the header says overrules what was tried: the step, and the size where that fits better."""
@@ -141,7 +167,7 @@ class LatticeModel:
     def _plane(self, pixels: Pixels, size: tuple[int, int]) -> Tensor:
         return luma(_to_tensor(to_working(pixels, size), self._device))
 
-    def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Carrier, Frame]:
+    def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Carrier, Frame, Fix]:
         canvas = size if fix.header is None else working_size(fix.header.height, fix.header.width)
         canvas = (max(canvas[0], fix.top + size[0]), max(canvas[1], fix.left + size[1]))
         frame = Frame(
@@ -153,7 +179,7 @@ class LatticeModel:
             scale=suspect[0] / size[0],
             z_score=fix.z_score,
         )
-        return make_carrier(self._secret, *canvas, self._device), frame
+        return make_carrier(self._secret, *canvas, self._device), frame, fix
 
     def _receive(self, pixels: Pixels, carrier: Carrier, frame: Frame, fix: Fix) -> Reception:
         canvas = torch.full((1, 3, *frame.canvas), 128.0, device=self._device)
@@ -162,7 +188,7 @@ class LatticeModel:
             slice(frame.top, frame.top + frame.height),
             slice(frame.left, frame.left + frame.width),
         )
-        canvas[..., rows, columns] = _to_tensor(to_working(pixels, (frame.height, frame.width)), self._device)
+        canvas[..., rows, columns] = _to_tensor(in_frame(pixels, frame), self._device)
         known[..., rows, columns] = 1
         code = torch.from_numpy(fix.code)[None].to(self._device)
         level = MIDDLE_LEVEL if fix.header is None else fix.header.level
@@ -182,7 +208,7 @@ class LatticeModel:
             slice(frame.left, frame.left + frame.width),
         )
         lost = torch.ones(1, 1, *frame.canvas, device=self._device)
-        small = resize_plane(mask.astype(np.float32), (frame.height, frame.width)) > 0.01
+        small = plane_in_frame(mask, frame) > 0.01
         lost[0, 0, rows, columns] = torch.from_numpy(small).float().to(self._device)
         if float(lost.mean()) > 0.97:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
@@ -199,7 +225,7 @@ class LatticeModel:
         information = float(solution.information)
         if restore_canvas:
             return Recovered(_restored(pixels, whole, mask, frame, verified.header), information)
-        return Recovered(_paste(pixels, whole[rows, columns], mask), information)
+        return Recovered(_paste(pixels, whole[rows, columns], mask, frame), information)
 
 
 def _box(like: Tensor, rows: slice, columns: slice) -> Tensor:
@@ -262,11 +288,13 @@ def _levels(picture: NDArray[np.float32], size: tuple[int, int], like: Pixels) -
     return cast(Pixels, result)
 
 
-def _paste(pixels: Pixels, recovered: NDArray[np.float32], mask: Mask) -> Pixels:
+def _paste(pixels: Pixels, recovered: NDArray[np.float32], mask: Mask, frame: Frame) -> Pixels:
     """The suspect with the mask's pixels replaced; every other pixel stays exactly as it was."""
     result = pixels.copy()
-    height, width = pixels.shape[:2]
-    result[mask] = _levels(recovered, (height, width), pixels)[mask]
+    top, shape = np.iinfo(pixels.dtype).max, (int(pixels.shape[0]), int(pixels.shape[1]))
+    for channel in range(3):  # one at a time: at full size a plane of floats is larger than the picture
+        plane = plane_in_suspect(np.ascontiguousarray(recovered[..., channel]), frame, shape)[mask]
+        result[..., channel][mask] = np.clip(np.rint(plane * (top / 255)), 0, top)
     return result
 
 
@@ -274,6 +302,9 @@ def _restored(pixels: Pixels, whole: NDArray[np.float32], mask: Mask, frame: Fra
     """The original frame at the original's size: rebuilt around the suspect, the suspect itself inside."""
     size = (header.height, header.width) if header is not None else frame.canvas
     result = _levels(whole, size, pixels)
+    if frame.placement is not None:
+        # The suspect's own pixels are on another grid: what is shown there comes from its working pixels.
+        return result
     scale = (size[0] / frame.canvas[0], size[1] / frame.canvas[1])
     top, left = round(frame.top * scale[0]), round(frame.left * scale[1])
     height, width = pixels.shape[:2]
