@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imuge_cli.image.window import window
+
 
 @dataclass(frozen=True)
 class Orientation:
@@ -75,6 +77,11 @@ class Placement:
     def start(self, rows: slice, columns: slice) -> tuple[float, float]:
         """Where in the upright suspect the given working rows and columns begin, its pixels."""
         return (rows.start - self.top) * self.rows_scale, (columns.start - self.left) * self.columns_scale
+
+    def shown(self, upright: NDArray[Any], rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Working rows and columns as the upright suspect, H x W values, shows them."""
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        return window(upright, self.start(rows, columns), (self.rows_scale, self.columns_scale), size)
 
 
 # Places are known to some tenths of a pixel.

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -22,15 +23,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from imuge_cli.image.working_size import LIMIT
 from imuge_cli.keys import Secret
-from imuge_cli.lattice.layout import Layout, make_layout
+from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation, Placement
 from imuge_cli.lattice.transform import BLOCK, SLOTS, slot_basis
 
 Plane = NDArray[np.float32]
+Values = TypeVar("Values", NDArray[np.float32], Tensor)
 
-LIMIT = 1024
-"""Working pictures have no longer side, pixels."""
 _BLOCKS = LIMIT // BLOCK
 # The slots that displacement and compression spare most; with each its transpose.
 _SEARCHED = 5
@@ -117,8 +118,8 @@ def _calmness(plane: Plane) -> NDArray[np.float64]:
     return np.asarray(cv2.integral(_weights(variance * BLOCK**2) ** 2), np.float64)
 
 
-def _weights(energy: NDArray[np.float32]) -> NDArray[np.float32]:
-    weights: NDArray[np.float32] = energy / (energy + np.float32(_DEAD)) / (1 + energy / np.float32(_CALM))
+def _weights(energy: Values) -> Values:
+    weights: Values = energy / (energy + _DEAD) / (1 + energy / _CALM)
     return weights
 
 
@@ -182,9 +183,9 @@ def _signals(suspect: Suspect, patch: _Patch, scale: float, step: float) -> tupl
     coefficients = functional.conv2d(samples[None, None], basis)
     coefficients = functional.pixel_unshuffle(coefficients.transpose(0, 1), BLOCK).transpose(0, 1)
     energy = coefficients.square().sum(1, keepdim=True)
-    weights = energy / (energy + _DEAD) / (1 + energy / _CALM)
-    # One of the eight robust slots has the pilot.
-    deviation = (weights.square().sum((1, 2, 3)) * (_SEARCHED / 8 / 2)).sqrt()
+    weights = _weights(energy)
+    # One of the robust slots has the pilot.
+    deviation = (weights.square().sum((1, 2, 3)) * (_SEARCHED / ROBUST_SLOTS / 2)).sqrt()
     phases = -2 * torch.pi / step * coefficients
     return torch.polar(weights.expand_as(phases).contiguous(), phases), deviation.clamp_min(1e-6)
 
@@ -226,13 +227,17 @@ def _whole_layout(secret: Secret) -> Layout:
     return make_layout(secret, _BLOCKS, _BLOCKS)
 
 
+def pilot_phasors(layout: Layout, slots: int) -> Tensor:
+    """What undoes the dither of pilots in the first slots, 0 where a slot has none: slots x rows x columns, complex."""
+    dither = torch.from_numpy(layout.dither[:slots])
+    has_pilot = torch.from_numpy(layout.order[:1]) == torch.arange(slots)[:, None, None]
+    return has_pilot * torch.polar(torch.ones_like(dither), -2 * torch.pi * dither)
+
+
 @lru_cache(maxsize=16)
 def _reference(secret: Secret, orientation: Orientation) -> Tensor:
     """The pilots of an original of LIMIT x LIMIT as a suspect shows them: slots x rows x columns, complex."""
-    layout = _whole_layout(secret)
-    dither = torch.from_numpy(layout.dither[:_SEARCHED])
-    has_pilot = torch.from_numpy(layout.order[:1]) == torch.arange(_SEARCHED)[:, None, None]
-    plane = has_pilot * torch.polar(torch.ones_like(dither), -2 * torch.pi * dither)
+    plane = pilot_phasors(_whole_layout(secret), _SEARCHED)
     slots = SLOTS[:_SEARCHED]
     if orientation.transposed:
         plane = plane[[slots.index((v, u)) for u, v in slots]].transpose(1, 2)

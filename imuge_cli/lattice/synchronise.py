@@ -15,12 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imuge_cli.image.window import window
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.placement import Placement
-from imuge_cli.lattice.search import Suspect, promising
+from imuge_cli.lattice.search import Suspect, pilot_phasors, promising
 from imuge_cli.lattice.transform import BLOCK, analyse
 from imuge_cli.lattice.undoing import find_undoing
 
@@ -125,13 +124,11 @@ def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tupl
         upright = placement.orientation.undo(plane)
         rows, columns = placement.box(*upright.shape)
         top, left = -(-rows.start // BLOCK), -(-columns.start // BLOCK)
-        part = (slice(top * BLOCK, rows.stop), slice(left * BLOCK, columns.stop))
-        height, width = (max(0, (span.stop - span.start) // BLOCK) for span in part)
+        height, width = max(0, rows.stop // BLOCK - top), max(0, columns.stop // BLOCK - left)
         if height * width < _MINIMUM_BLOCKS:
             continue
-        size = (height * BLOCK, width * BLOCK)
-        scale = (placement.rows_scale, placement.columns_scale)
-        shown = torch.from_numpy(window(upright, placement.start(*part), scale, size))[None, None]
+        blocks = (slice(top * BLOCK, (top + height) * BLOCK), slice(left * BLOCK, (left + width) * BLOCK))
+        shown = torch.from_numpy(placement.shown(upright, *blocks))[None, None]
         layout = make_layout(secret, height, width, top=top, left=left)
         for read in (_direct, _undone):
             fix = read(shown, layout, steps)
@@ -185,10 +182,7 @@ def _phases(
 def _best_offset(plane: Tensor, layout: Layout, step: float, size: int) -> tuple[float, int, int]:
     """Correlate all 64 block phases with the pilot plane: best score, and the offset (top, left) in pixels."""
     device = plane.device
-    pilot = torch.from_numpy(layout.order[0]).to(device)
-    dither = torch.from_numpy(layout.dither[:ROBUST_SLOTS]).to(device)
-    slots = torch.arange(ROBUST_SLOTS, device=device)[:, None, None]
-    reference = (pilot == slots) * torch.polar(torch.ones_like(dither), -2 * torch.pi * dither)
+    reference = pilot_phasors(layout, ROBUST_SLOTS).to(device)
     rows, columns = plane.shape[-2] // BLOCK, plane.shape[-1] // BLOCK
     shape = (_even(size + rows), _even(size + columns))
     spectrum = torch.fft.fft2(reference, s=shape)

@@ -37,7 +37,7 @@ def _shown(upright: NDArray[Any], frame: Frame) -> Plane:
     place = frame.placement
     assert place is not None
     box = slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
-    return window(upright, place.start(*box), (place.rows_scale, place.columns_scale), (frame.height, frame.width))
+    return place.shown(upright, *box)
 
 
 def plane_in_suspect(plane: Plane, frame: Frame, shape: tuple[int, int]) -> Plane:
