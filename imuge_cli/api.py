@@ -27,6 +27,7 @@ from imuge_cli.image.picture import Picture, channels_equal
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
 from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
+from imuge_cli.lattice.placement import UPRIGHT
 from imuge_cli.mask.cleanup import clean, enlarged
 from imuge_cli.mask.regions import regions
 from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize
@@ -201,7 +202,8 @@ class Imuge:
         mask = np.zeros((picture.height, picture.width), bool)
         if verified.frame is not None:
             mask = clean(binarize(verified.probability, guard=DEFAULT_GUARD.at_scale(verified.frame.scale)))
-        verdict = "not-found" if verified.frame is None else "tampered" if mask.any() else "intact"
+        readable = verified.frame is not None and verified.legible
+        verdict = "not-found" if not readable else "tampered" if mask.any() else "intact"
         return VerifyResult(
             verdict=verdict,
             mask=mask,
@@ -248,6 +250,11 @@ class Imuge:
                 "no immunization found (never immunized, another key, or damaged beyond recognition); "
                 "nothing can be recovered"
             )
+        if not verified.legible:
+            raise NotImmunizedError(
+                "immunized with this key, but too little of the immunization is left to read (scaled down and "
+                "compressed too much); nothing can be recovered"
+            )
         margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
         used = enlarged(result.mask, margin) if mask is None else mask.astype(bool)
         pixels, information = picture.pixels, None
@@ -257,6 +264,7 @@ class Imuge:
             )
             pixels = _grey(recovered.pixels) if picture.grey else recovered.pixels
             information = recovered.information
+            used = used if recovered.mask is None else recovered.mask
         return RecoverResult(
             picture=picture.with_pixels(pixels),
             mask=used,
@@ -340,7 +348,9 @@ def _synchronisation(verified: Verified, picture: Picture) -> Synchronisation | 
     frame, header = verified.frame, verified.header
     if frame is None:
         return None
-    size = (header.height, header.width) if header is not None else (picture.height, picture.width)
+    size = (picture.height, picture.width) if frame.placement is None else frame.canvas
+    if header is not None:
+        size = (header.height, header.width)
     rows, columns = size[0] / frame.canvas[0], size[1] / frame.canvas[1]
     return Synchronisation(
         offset_rows=round(frame.top * rows),
@@ -350,4 +360,5 @@ def _synchronisation(verified: Verified, picture: Picture) -> Synchronisation | 
         original_height=size[0],
         original_width=size[1],
         header_read=header is not None,
+        orientation=UPRIGHT.name if frame.placement is None else frame.placement.orientation.name,
     )

@@ -35,9 +35,10 @@ class ImmunizeResult:
 class Synchronisation:
     """Where the suspect lies in the original: offsets and original size in the original's pixels.
 
-    scale: suspect pixels per original pixel. z_score: standard deviations by which the pilots exceed chance; None where
-    the exact layer answered, which needs no pilots.
-    header_read: False where the header was unreadable; then the suspect's own size stands for the original's.
+    scale: suspect pixels per original pixel. z_score: standard deviations by which the pilots (or, where the header
+    could not be read, the synchronization template) exceed chance; None where the exact layer answered, which needs
+    none. header_read: False where the header was unreadable; then the suspect's own size stands for the original's, or
+    what of the working picture it reaches. orientation: "upright", or how the picture was turned and mirrored.
     """
 
     offset_rows: int
@@ -47,6 +48,7 @@ class Synchronisation:
     original_height: int
     original_width: int
     header_read: bool
+    orientation: str = "upright"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from photographs import photograph
 from imuge_cli import Imuge
 from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.benchmark.cases import in_frame
+from imuge_cli.errors import NotImmunizedError
 from imuge_cli.image.picture import Picture
 from imuge_cli.lattice.placement import ORIENTATIONS
 from imuge_cli.metrics.fidelity import local_psnr
@@ -41,6 +42,7 @@ def test_a_scaled_suspect_is_verified_and_recovered(engine: Imuge, chain: str, o
     place = found.synchronisation
     assert (place.offset_rows, place.offset_cols) == done.crop_box[:2]
     assert place.scale == pytest.approx(done.scale[0], rel=0.003)
+    assert place.orientation == turned.name
     # A suspect of 342 pixels at JPEG 90: V marks more than it should around the true area.
     assert 2 * (found.mask & marked).sum() / (found.mask.sum() + marked.sum()) > 0.75
     assert (found.mask & marked).sum() > 0.95 * marked.sum()
@@ -51,3 +53,38 @@ def test_a_scaled_suspect_is_verified_and_recovered(engine: Imuge, chain: str, o
     whole = engine.recover(suspect, verification=found, restore_canvas=True).picture.as_uint8()
     assert whole.shape == original.shape
     assert local_psnr(original, whole, truth) > 20
+
+
+def test_a_frame_around_the_picture_is_foreign_and_stays(engine: Imuge) -> None:
+    original = photograph("astronaut", 0, 0, 512, 512)
+    sent = engine.immunize(Picture(pixels=original), image_id=77).picture.as_uint8()
+    sent[150:260, 200:300] = 30
+    screen = np.full((700, 900, 3), 200, np.uint8)
+    screen[100:612, 300:812] = sent
+    found = engine.verify(Picture(pixels=screen))
+    assert found.verdict == "tampered" and found.image_id == 77
+    inside = np.zeros((700, 900), bool)
+    inside[100:612, 300:812] = True
+    assert found.mask[~inside].mean() > 0.98
+    wrong = found.mask[inside].reshape(512, 512)
+    assert wrong[155:255, 205:295].all() and wrong.mean() < 0.09
+    result = engine.recover(Picture(pixels=screen), verification=found)
+    back = result.picture.as_uint8()
+    assert (back[~inside] == 200).all() and not result.mask[~inside].any()
+    truth = np.zeros((512, 512), bool)
+    truth[150:260, 200:300] = True
+    assert local_psnr(original, back[100:612, 300:812], truth) > 20
+    whole = engine.recover(Picture(pixels=screen), verification=found, restore_canvas=True).picture.as_uint8()
+    assert whole.shape == original.shape
+
+
+def test_what_is_found_but_cannot_be_read_is_no_verdict(engine: Imuge) -> None:
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 512, 512)), image_id=77).picture.as_uint8()
+    suspect = Picture(pixels=apply(parse("scale:0.5+jpeg:70"), sent, np.random.default_rng(1)).image)
+    found = engine.verify(suspect)
+    assert found.verdict == "not-found" and not found.mask.any() and found.image_id is None
+    place = found.synchronisation
+    assert place is not None and not place.header_read
+    assert (place.offset_rows, place.offset_cols) == (0, 0) and place.scale == pytest.approx(0.5, rel=0.002)
+    with pytest.raises(NotImmunizedError, match="too little"):
+        engine.recover(suspect, verification=found)

@@ -11,7 +11,7 @@ import numpy as np
 
 from imuge_cli.attacks.benign import Attacked, apply, parse
 from imuge_cli.attacks.tampers import NEEDS_DONOR, inpainted, random_tamper
-from imuge_cli.benchmark.engine import Engine, Image8, Mask, Verified
+from imuge_cli.benchmark.engine import Engine, Image8, Mask, Synchronised, Verified
 from imuge_cli.benchmark.gallery import Donor, Subject, random_for
 from imuge_cli.benchmark.rows import CaseRow, ForeignRow, UntamperedRow
 from imuge_cli.errors import NotImmunizedError, RecoveryError
@@ -67,19 +67,21 @@ def tamper(subject: Subject, kind: str, share: float, donor: Donor | None, seed:
     return Tampered(kind, share, content.kind if content else "", pixels, truth)
 
 
-def measure(engine: Engine, subject: Subject, tampered: Tampered, attack: str, seed: int, *, canvas: bool) -> Measured:
-    """One suspect. canvas: also rebuild what a crop took away."""
+def measure(
+    engine: Engine, subject: Subject, tampered: Tampered, attack: str, seed: int, *, canvas: bool, lean: bool = False
+) -> Measured:
+    """One suspect. canvas: also rebuild what a crop took away. lean: nothing to compare the recovery with."""
     rng = random_for(seed, subject.embedding.size, subject.name, tampered.kind, tampered.share, attack)
     attacked = apply(parse(attack), tampered.pixels, rng)
     suspect, truth = attacked.image, attacked.follow(tampered.truth)
     reference = in_frame(subject.original, attacked)
     answer = _ask(engine, suspect)
-    row = _row(subject, tampered, attack, attacked, truth, reference, answer)
+    row = _row(subject, tampered, attack, attacked, truth, reference, answer, lean=lean)
     if row.layer == "exact":
         precision, recall = tile_figures(subject, attacked, answer.verification)
         bound = _exact_bound(subject, attacked, truth, answer)
         row = replace(row, tile_precision=precision, tile_recall=recall, bound_local_psnr=bound)
-    if answer.outcome == RECOVERED:
+    if answer.outcome == RECOVERED and not lean:
         row = replace(
             row,
             oracle_local_psnr=_oracle(engine, suspect, truth, reference, answer.verification),
@@ -135,20 +137,20 @@ def foreign(engine: Engine, subject: Subject, pixels: Image8, kind: str) -> Fore
 
 
 def _ask(engine: Engine, suspect: Image8) -> _Answer:
-    """recover, which verifies on the way; verify alone where recover has no result to hold it."""
+    """verify, and recover from what it found."""
     picture = Picture(pixels=suspect)
     started = time.perf_counter()
+    verification = engine.verify(picture)
     try:
-        result = engine.recover(picture)
+        result = engine.recover(picture, verification=verification)
     except NotImmunizedError:
         outcome = NOT_FOUND
     except RecoveryError:
         outcome = REFUSED
     else:
         seconds = time.perf_counter() - started
-        return _Answer(RECOVERED, result.verification, result.picture.as_uint8(), seconds, result.information)
-    seconds = time.perf_counter() - started
-    return _Answer(outcome, engine.verify(picture), suspect, seconds)
+        return _Answer(RECOVERED, verification, result.picture.as_uint8(), seconds, result.information)
+    return _Answer(outcome, verification, suspect, time.perf_counter() - started)
 
 
 def _row(
@@ -159,6 +161,8 @@ def _row(
     truth: Mask,
     reference: Image8,
     answer: _Answer,
+    *,
+    lean: bool,
 ) -> CaseRow:
     verified = answer.verification
     exactly = verified.layer == "exact"
@@ -191,13 +195,29 @@ def _row(
         published_local_psnr=published,
         exact=math.inf in (inside, published),
         oracle_local_psnr=before,  # until there is a recovery to compare
-        inpainted_local_psnr=_inside(reference, inpainted(attacked.image, truth), truth),
+        inpainted_local_psnr=None if lean else _inside(reference, inpainted(attacked.image, truth), truth),
         information=answer.information,
-        avif_local_psnr=None if exactly else _avif(subject, attacked, truth, reference, answer.information),
+        avif_local_psnr=None if exactly or lean else _avif(subject, attacked, truth, reference, answer.information),
         psnr=psnr(reference, answer.picture),
         canvas_psnr=None,
         seconds=answer.seconds,
+        offset_error=_offset_error(subject, attacked, place),
+        scale_error=None if place is None else abs(place.scale / _true_scale(attacked) - 1),
     )
+
+
+def _true_scale(attacked: Attacked) -> float:
+    """Suspect pixels per original pixel, of both axes together."""
+    _, _, rows, columns = attacked.crop_box
+    return float(math.sqrt(attacked.image.shape[0] / rows * attacked.image.shape[1] / columns))
+
+
+def _offset_error(subject: Subject, attacked: Attacked, place: Synchronised | None) -> float | None:
+    """In the original's pixels, the larger of both axes."""
+    if place is None:
+        return None
+    top, left = attacked.crop_box[:2]
+    return float(max(abs(place.offset_rows - top), abs(place.offset_cols - left)))
 
 
 def _inside(reference: Image8, picture: Image8, truth: Mask) -> float | None:

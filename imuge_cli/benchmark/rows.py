@@ -9,6 +9,8 @@ from imuge_cli.benchmark.suites import Settings
 
 FAILURE_DB = 15.0
 """A recovery below this shows nothing of the original."""
+OFFSET_TOLERANCE, SCALE_TOLERANCE = 2.0, 0.005
+"""A suspect further off, in the original's pixels or by such a share of its scale, is not where it was taken to be."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class CaseRow:
     avif_local_psnr: the original as AVIF in that many. canvas_psnr: where the crop took pixels away. tile_precision,
     tile_recall: of 16 x 16 tiles that hold a changed pixel, and bound_local_psnr: against the immunized picture, what a
     codec would make of the lost tiles with all that the intact ones carry (inf: every bit); None where the exact layer
-    did not answer, and avif_local_psnr where it did. seconds: of the blind `recover`.
+    did not answer, and avif_local_psnr where it did. seconds: of the blind `recover`. offset_error: of the crop's first
+    pixel, in the original's pixels, the larger of both axes; scale_error: share; None where no place was found.
     """
 
     size: str
@@ -75,6 +78,15 @@ class CaseRow:
     tile_precision: float | None = None
     tile_recall: float | None = None
     bound_local_psnr: float | None = None
+    offset_error: float | None = None
+    scale_error: float | None = None
+
+    @property
+    def placed(self) -> bool:
+        """Whether the place was found, were it too little to read anything there."""
+        if self.offset_error is None or self.scale_error is None:
+            return False
+        return self.offset_error <= OFFSET_TOLERANCE and self.scale_error <= SCALE_TOLERANCE
 
     @property
     def failed(self) -> bool:

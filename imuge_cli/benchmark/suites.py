@@ -18,6 +18,8 @@ FOREIGN = "foreign"
 """The suite that asks of any pictures whether they are taken for immunized ones, as they are and under another key."""
 EXACT = "exact"
 """The suite of files that were never recompressed: the only one whose pictures get the exact layer."""
+GEOMETRY = "geometry"
+"""The suite of suspects that were cropped and scaled by factors that nobody tells."""
 SPEED = "speed"
 """The suite of time and memory; it has no cases, see `speed`."""
 
@@ -32,7 +34,8 @@ class Suite:
     """sizes: side of the square that pictures are brought to, or "full". pictures: how many, None for all.
 
     attacks: chains as `attacks.chain.parse` reads them. shares: of the area, tampered. canvas: whether what
-    a crop took away is rebuilt and measured too, which takes another recovery for every cropped case.
+    a crop took away is rebuilt and measured too, which takes another recovery for every cropped case. lean: cases
+    alone, without what they are otherwise compared with, and without untampered and foreign pictures.
     """
 
     sizes: tuple[str, ...]
@@ -41,6 +44,7 @@ class Suite:
     shares: tuple[float, ...]
     pictures: int | None = None
     canvas: bool = False
+    lean: bool = False
 
 
 _EVERY_ATTACK = (
@@ -82,6 +86,18 @@ SUITES: dict[str, Suite] = {
         pictures=12,
     ),
     EXACT: Suite(("512", FULL_SIZE), ("none", "crop:0.7", "jpeg:90"), TAMPERS, (0.05, 0.1, 0.25, 0.5)),
+    GEOMETRY: Suite(
+        (FULL_SIZE,),
+        tuple(
+            "+".join(step for step in (crop, scale, codec) if step) or "none"
+            for scale in ("scale:0.25", "scale:0.5", "scale:0.7", "", "scale:1.5", "scale:2")
+            for crop in ("", "crop:0.7", "crop:0.5")
+            for codec in ("", "jpeg:85", "jpeg:70")
+        ),
+        ("clone",),
+        (0.05,),
+        lean=True,
+    ),
     FOREIGN: Suite((FULL_SIZE,), (), (), ()),
     "full": Suite(("256", "512", FULL_SIZE), _EVERY_ATTACK, TAMPERS, (0.05, 0.1, 0.25, 0.4), canvas=True),
 }
@@ -99,6 +115,7 @@ class Settings:
     pictures: int | None
     canvas: bool
     seed: int
+    lean: bool = False
 
 
 def settle(
@@ -125,6 +142,7 @@ def settle(
         pictures=pictures or chosen.pictures,
         canvas=chosen.canvas,
         seed=seed,
+        lean=chosen.lean,
     )
 
 

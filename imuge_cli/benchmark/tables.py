@@ -13,6 +13,7 @@ from imuge_cli.benchmark.aggregate import (
     summarise,
 )
 from imuge_cli.benchmark.exact_table import exact_table
+from imuge_cli.benchmark.geometry_table import geometry_table
 from imuge_cli.benchmark.goals import (
     GOAL_SHARE,
     MISSED,
@@ -30,7 +31,7 @@ from imuge_cli.benchmark.goals import (
     robust,
 )
 from imuge_cli.benchmark.rows import FAILURE_DB, CaseRow, Results
-from imuge_cli.benchmark.suites import size_name
+from imuge_cli.benchmark.suites import GEOMETRY, size_name
 from imuge_cli.benchmark.table import EMPTY, Table, least, mean, number, percent, tenth
 
 _PAPER = (
@@ -56,6 +57,9 @@ def make_tables(results: Results) -> list[Table]:
         if cases:
             main = _main_share(cases)
             shown = [row for row in cases if row.share == main]
+            if results.settings.suite == GEOMETRY:
+                tables.append(geometry_table(size, cases))
+                continue
             tables += [_recovery(size, main, shown), _localization(size, main, shown)]
             if any(row.layer == "exact" for row in cases):
                 tables.append(exact_table(size, cases))

@@ -9,7 +9,7 @@ from pathlib import Path
 from imuge_cli.attacks.tampers import NEEDS_DONOR
 from imuge_cli.benchmark.cases import Measured, foreign, measure, tamper, untampered
 from imuge_cli.benchmark.engine import Engine
-from imuge_cli.benchmark.gallery import Gallery, through_file
+from imuge_cli.benchmark.gallery import Gallery, Subject, through_file
 from imuge_cli.benchmark.rows import CaseRow, EmbeddingRow, EngineFacts, ForeignRow, UntamperedRow
 from imuge_cli.benchmark.sheet import Strip, strip
 from imuge_cli.benchmark.suites import Settings
@@ -98,12 +98,8 @@ class Worker:
         subject = self._gallery.subject(index)
         yield subject.facts
         yield subject.embedding
-        yield foreign(engine, subject, subject.original, "never immunized")
-        if self._stranger is not None:
-            theirs = self._stranger.immunize(Picture(pixels=subject.original), image_id=subject.image_id)
-            yield foreign(engine, subject, through_file(theirs.picture), "another secret")
-        for attack in settings.attacks:
-            yield untampered(engine, subject, attack, seed)
+        if not settings.lean:
+            yield from self._innocent(subject)
         for number, kind in enumerate(settings.tampers):
             for place, share in enumerate(settings.shares):
                 # every second donor is immunized too, over pictures, tampers and shares alike
@@ -112,10 +108,20 @@ class Worker:
                 tampered = tamper(subject, kind, share, donor, seed)
                 for attack in settings.attacks:
                     canvas = settings.canvas and "crop" in attack
-                    done = measure(engine, subject, tampered, attack, seed, canvas=canvas)
+                    done = measure(engine, subject, tampered, attack, seed, canvas=canvas, lean=settings.lean)
                     yield done.row
                     if self._shown(done, index):
                         yield strip(subject, done)
+
+    def _innocent(self, subject: Subject) -> Iterator[Row]:
+        """Pictures of nobody, of somebody else, and untampered ones."""
+        engine, settings = self._engine, self._work.settings
+        yield foreign(engine, subject, subject.original, "never immunized")
+        if self._stranger is not None:
+            theirs = self._stranger.immunize(Picture(pixels=subject.original), image_id=subject.image_id)
+            yield foreign(engine, subject, through_file(theirs.picture), "another secret")
+        for attack in settings.attacks:
+            yield untampered(engine, subject, attack, settings.seed)
 
     def _shown(self, done: Measured, index: int) -> bool:
         """Another tamper and another attack for every picture on the sheet."""

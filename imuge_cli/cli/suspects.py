@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from imuge_cli.reporting.html import Thumbnail
 
 _REGIONS_TOLD = 5
+# Working sizes are rounded: less of a difference in scale says nothing.
+_OWN_SCALE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ def describe(report: Report, console: Console) -> str:
     found = report.verification
     assert found is not None and report.device is not None and report.key is not None
     console.once(f"running on {report.device.used} ({report.device.why})")
+    if found.verdict == "not-found" and found.synchronisation is not None:
+        told = "immunized with this key, but too little of that is left to tell what was changed"
+        return f"{report.file}: not-found: {told}"
     if found.verdict == "not-found":
         return f"{report.file}: not-found: never immunized, another key, or damaged beyond reading"
     if report.key.kind == "published":
@@ -95,6 +100,12 @@ def describe(report: Report, console: Console) -> str:
             f"{report.file}: tampered, {percent(found.tampered_share)} of the pixels in {number} "
             f"{'region' if number == 1 else 'regions'} (confidence {figure(found.confidence)})"
         ]
+    place = found.synchronisation
+    if place is not None and (place.orientation != "upright" or abs(place.scale - 1) > _OWN_SCALE):
+        lines.append(
+            f"  shows the original ({place.original.width} x {place.original.height}) from row {place.offset_rows}, "
+            f"column {place.offset_cols} on at {percent(place.scale)} of its size, {place.orientation}"
+        )
     if found.tiles is not None and found.verdict != "exact":
         lines.append(f"  tiles of 16 x 16 pixels: {tiles_text(found.tiles)}")
     lines += [

@@ -16,7 +16,7 @@ from torch.nn import functional
 from imuge_cli.lattice.transform import BLOCK, SLOTS
 
 # Gates of a block without any activity, and of one with very much of it.
-CALM, BUSY = 0.6, 1.0
+CALM, BUSY = 0.58, 1.0
 # Luma variance (grey levels squared) of a block half way between the two.
 HALF_WAY = 60.0
 # A block's energy falls with frequency like (u^2 + v^2) to the power of minus this.

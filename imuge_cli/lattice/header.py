@@ -15,7 +15,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+# Version 2 is the same without the synchronization template.
+READABLE_VERSIONS = (2, 3)
 FAMILIES = ("lattice", "imuge", "imuge_plus")
 STRENGTHS = ("subtle", "balanced", "strong")
 _FIELDS = (
@@ -76,7 +78,7 @@ class Header:
             at += width
         header = cls(**fields)
         known = header.family < len(FAMILIES) and header.strength < len(STRENGTHS)
-        return header if known and header.version == FORMAT_VERSION and header.height and header.width else None
+        return header if known and header.version in READABLE_VERSIONS and header.height and header.width else None
 
 
 def _scrambler(image_id: int) -> NDArray[np.uint8]:

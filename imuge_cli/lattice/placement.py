@@ -74,6 +74,20 @@ class Placement:
         rows = _whole(self.top, self.top + height / self.rows_scale)
         return rows, _whole(self.left, self.left + width / self.columns_scale)
 
+    def whole_pixels(self, height: int, width: int) -> tuple[int, int] | None:
+        """top and left, where an upright suspect of this size lies pixel on pixel; None where it does not."""
+        if self.orientation != UPRIGHT:
+            return None
+        place = round(self.top), round(self.left)
+        off = [
+            abs(first - whole) + side * abs(scale - 1)
+            for first, whole, side, scale in (
+                (self.top, place[0], height, self.rows_scale),
+                (self.left, place[1], width, self.columns_scale),
+            )
+        ]
+        return place if max(off) < 2 * _TOLERANCE and min(place) >= 0 else None
+
     def start(self, rows: slice, columns: slice) -> tuple[float, float]:
         """Where in the upright suspect the given working rows and columns begin, its pixels."""
         return (rows.start - self.top) * self.rows_scale, (columns.start - self.left) * self.columns_scale

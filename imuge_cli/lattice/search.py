@@ -1,374 +1,394 @@
-"""The lattice in a suspect of unknown scale, place and orientation.
+"""The lattice in a suspect of unknown scale, place and orientation, by the synchronization template.
 
-Coarse: for every scale, a patch of the suspect is brought to the original's scale and correlated with the pilots of
-all that the original can have been, at every offset and in every orientation. Where the picture is calm, pilots bear
-displacements of half a pixel and more (there a block is little else than its lattice point, which varies slowly over
-the block), so that steps of a pixel and of a hundredth in scale suffice; elsewhere they bear a quarter of a pixel.
-Hence calm blocks weigh more, and a calm patch is taken. Fine: place and scale are improved step by step, first in the
-patch, then in ever larger surroundings. What was found counts where the header can be read, which is the caller's part.
+Coarse: for every scale the suspect's response to the template's filter is taken at every working pixel, its phase
+weighted (where the response changes fast from pixel to pixel, a phase says nothing before the place is known exactly),
+and all is folded by the pattern's period. One correlation of a period's worth then scores every place in all eight
+orientations. Fine: the few best places, of all copies of the pattern the one that the points that never repeat agree
+with, are improved step by step. What was found counts where its score is beyond chance, which is the caller's part.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from imuge_cli.image.working_size import LIMIT
 from imuge_cli.keys import Secret
-from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation, Placement
-from imuge_cli.lattice.transform import BLOCK, SLOTS, slot_basis
+from imuge_cli.lattice.template import (
+    PERIOD,
+    PITCH,
+    SIGMAS,
+    STEP,
+    repeats,
+    respond,
+    response_scale,
+    template_dither,
+    template_filters,
+)
+from imuge_cli.lattice.view import Plane, Suspect
 
-Plane = NDArray[np.float32]
-Values = TypeVar("Values", NDArray[np.float32], Tensor)
+Complex = NDArray[np.complexfloating[Any, Any]]
 
-_BLOCKS = LIMIT // BLOCK
-# The slots that displacement and compression spare most; with each its transpose.
-_SEARCHED = 5
-_PATCH = 24
-_FEWEST = 8
-# The longer side of what a suspect shows, working pixels: less of it has too few pilots.
-_LEAST_SHOWN = 256
-_RATIO = 1.012
-_PASSES = 4
-# Coefficients' energy (grey levels squared, over a block's slots): below _DEAD compression has left nothing; above
-# _CALM displacement is not borne.
-_DEAD, _CALM = 60.0, 1000.0
-# Of millions of positions the best reaches 5.7 by chance; after improving, 7.
-_PROMISING, _SURE = 5.0, 8.0
-_TRIED = 8
+_SPAN = PERIOD * PITCH
+_POINTS = LIMIT // PITCH
+# The longer side of what a suspect shows, working pixels: less of it has too few points.
+_LEAST_SHOWN = 200
+# How far the picture's edge may be off between one scale and the next, working pixels.
+_SLACK = 1.3
+# Smaller suspects are not worth a long search: nothing of the lattice can be read in them.
+_SMALLEST = 0.45
+# Working pixels on the longer side that show more than enough of the template.
+_PLENTY = 800.0
+# A suspect may show so many times what a picture can be, where there is a frame around the picture.
+_FRAMED = 2.2
+# Squared change of a response from one pixel to the next, from which on its phase says little: at first, and at last.
+_STEEP, _STEEP_AT_LAST = 100.0, 800.0
+# The same, below which there is no template: even flat areas of immunized pictures change by more.
+_STILL = 0.3
+# Of some 10^7 places the best reaches 5.6 by chance; improved, 6.6 (see docs/geometry.md).
+_PROMISING, _SURE = 5.0, 6.0
+_TRIED = 10
+_BY_PARITY = (PERIOD // 2, 2, PITCH, PERIOD // 2, 2, PITCH)
+_HALVES = ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """score: standard deviations. placement: of the suspect. centre: of the patch, working row and column. half: of its
-    sides, working pixels."""
+    """score: standard deviations. placement: of the suspect."""
 
     score: float
     placement: Placement
-    centre: tuple[float, float]
-    half: float
-
-
-class Suspect:
-    """A suspect's luma as it lies, H x W grey levels, at the scales that it is looked at."""
-
-    def __init__(self, plane: Plane) -> None:
-        self.plane = plane
-        self._smoothed: dict[int, Plane] = {}
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return int(self.plane.shape[0]), int(self.plane.shape[1])
-
-    def samples(self, scale: tuple[float, float], start: tuple[float, float], size: tuple[int, int]) -> Plane:
-        """size samples, `scale` of the suspect's pixels from one to the next, the first one's edge at `start`."""
-        rows, columns = (
-            (scale[axis] * (np.arange(size[axis]) + 0.5) + start[axis] - 0.5).astype(np.float32) for axis in (0, 1)
-        )
-        across, down = np.meshgrid(columns, rows)
-        plane = self._at(math.sqrt(scale[0] * scale[1]))
-        return np.asarray(cv2.remap(plane, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.float32)
-
-    def _at(self, scale: float) -> Plane:
-        """Smoothed before it is made smaller, about as averaging over areas would."""
-        level = round(math.log(scale) / 0.2)
-        if level <= 0:
-            return self.plane
-        if level not in self._smoothed:
-            sigma = 0.5 * math.sqrt(math.exp(0.4 * level) - 1)
-            self._smoothed[level] = np.asarray(cv2.GaussianBlur(self.plane, (0, 0), sigma), np.float32)
-        return self._smoothed[level]
-
-
-def scales(height: int, width: int) -> list[float]:
-    """The scales that a suspect of this size may have: working pictures have limits, and little of one says nothing."""
-    longer = max(height, width)
-    first, last = math.log(longer / LIMIT), math.log(max(longer / _LEAST_SHOWN, longer / LIMIT))
-    count = math.floor((last - first) / math.log(_RATIO)) + 1
-    return [math.exp(first + number * math.log(_RATIO)) for number in range(count)]
-
-
-def candidates(
-    suspect: Suspect, secret: Secret, step: float, tried: Sequence[float], orientations: Sequence[Orientation]
-) -> list[Candidate]:
-    """The most promising place at every scale tried, most promising first."""
-    calm = _calmness(suspect.plane)
-    found: list[Candidate] = []
-    for scale in tried:
-        found += _at_scale(suspect, calm, secret, step, scale, orientations)
-    return sorted(found, key=lambda candidate: -candidate.score)
-
-
-def _calmness(plane: Plane) -> NDArray[np.float64]:
-    """Integral of what weight pixels' surroundings have: (H + 1) x (W + 1)."""
-    window = (9, 9)
-    variance = np.maximum(cv2.boxFilter(plane * plane, -1, window) - cv2.boxFilter(plane, -1, window) ** 2, 0)
-    return np.asarray(cv2.integral(_weights(variance * BLOCK**2) ** 2), np.float64)
-
-
-def _weights(energy: Values) -> Values:
-    weights: Values = energy / (energy + _DEAD) / (1 + energy / _CALM)
-    return weights
 
 
 @dataclass(frozen=True)
-class _Patch:
-    """top, left: in the suspect, its pixels. rows, columns: blocks of the original."""
+class _Place:
+    """row, column: the first point's centre modulo the pattern's span, working pixels into the oriented suspect."""
 
-    top: int
-    left: int
-    rows: int
-    columns: int
-
-
-def _calmest(calm: NDArray[np.float64], scale: float) -> _Patch | None:
-    height, width = calm.shape[0] - 1, calm.shape[1] - 1
-    rows, columns = (min(_PATCH, int(side / scale / BLOCK) - 1) for side in (height, width))
-    if min(rows, columns) < _FEWEST:
-        return None
-    tall, wide = (min(side, math.ceil((n * BLOCK + BLOCK) * scale)) for n, side in ((rows, height), (columns, width)))
-    sums = calm[tall:, wide:] - calm[:-tall, wide:] - calm[tall:, :-wide] + calm[:-tall, :-wide]
-    sums = sums[::BLOCK, ::BLOCK]
-    top, left = divmod(int(sums.argmax()), sums.shape[1])
-    return _Patch(top * BLOCK, left * BLOCK, rows, columns)
+    score: float
+    scale: float
+    orientation: Orientation
+    row: float
+    column: float
 
 
-def _at_scale(
-    suspect: Suspect,
-    calm: NDArray[np.float64],
-    secret: Secret,
-    step: float,
-    scale: float,
-    orientations: Sequence[Orientation],
-) -> Iterator[Candidate]:
-    patch = _calmest(calm, scale)
-    if patch is None:
-        return
-    signal, norms = _signals(suspect, patch, scale, step)
-    rows = _offsets(patch.top / scale, suspect.shape[0] / scale, patch.rows)
-    columns = _offsets(patch.left / scale, suspect.shape[1] / scale, patch.columns)
-    shape = (_even(len(rows) + patch.rows), _even(len(columns) + patch.columns))
-    spectra = torch.fft.fft2(signal, s=shape).conj()
-    for orientation in orientations:
-        plane = _reference(secret, orientation)[:, rows.start : rows.stop + patch.rows]
-        reference = torch.fft.fft2(plane[:, :, columns.start : columns.stop + patch.columns], s=shape)
-        sums = torch.fft.ifft2((spectra * reference).sum(1)).real[:, : len(rows), : len(columns)]
-        score, place = (sums / norms[:, None, None]).flatten().max(0)
-        phase, block = divmod(int(place), len(rows) * len(columns))
-        row, column = divmod(block, len(columns))
-        # The pilot block so found begins so many pixels, of the original, into the patch.
-        top = (rows.start + row) * BLOCK - phase // BLOCK
-        left = (columns.start + column) * BLOCK - phase % BLOCK
-        yield _candidate(float(score), suspect.shape, patch, scale, (top, left), orientation)
+@dataclass(frozen=True)
+class _Pass:
+    """Scales to try, and in which orientations. halves: whether places between pixels are tried as well."""
+
+    scales: Sequence[float]
+    orientations: Sequence[Orientation]
+    halves: bool = False
 
 
-def _signals(suspect: Suspect, patch: _Patch, scale: float, step: float) -> tuple[Tensor, Tensor]:
-    """Weighted phases of a patch for each of the 64 places where its first block may begin: 64 x slots x rows x
-    columns, complex; and the deviation of a sum over them, 64."""
-    size = ((patch.rows + 1) * BLOCK - 1, (patch.columns + 1) * BLOCK - 1)
-    samples = torch.from_numpy(suspect.samples((scale, scale), (patch.top, patch.left), size))
-    basis = slot_basis(samples.device)[:_SEARCHED].view(_SEARCHED, 1, BLOCK, BLOCK)
-    coefficients = functional.conv2d(samples[None, None], basis)
-    coefficients = functional.pixel_unshuffle(coefficients.transpose(0, 1), BLOCK).transpose(0, 1)
-    energy = coefficients.square().sum(1, keepdim=True)
-    weights = _weights(energy)
-    # One of the robust slots has the pilot.
-    deviation = (weights.square().sum((1, 2, 3)) * (_SEARCHED / ROBUST_SLOTS / 2)).sqrt()
-    phases = -2 * torch.pi / step * coefficients
-    return torch.polar(weights.expand_as(phases).contiguous(), phases), deviation.clamp_min(1e-6)
+def _passes(height: int, width: int, orientations: Sequence[Orientation]) -> Iterator[_Pass]:
+    """From the most probable to the dearest: same scale; any scale, widely spaced; closely spaced, for busy pictures,
+    which bear hardly any displacement; with a frame around."""
+    yield _Pass([1.0], orientations)
+    yield _Pass(scales(height, width), orientations)
+    upright = [orientation for orientation in orientations if orientation == UPRIGHT]
+    for tried, halves in (
+        (scales(height, width, _SLACK / 2, fine=True), True),
+        (framed_scales(height, width), False),
+    ):
+        yield _Pass([scale for scale in tried if scale > _SMALLEST], upright, halves)
 
 
-def _offsets(before: float, shown: float, blocks: int) -> range:
-    """Blocks of the original at which a patch may begin: so much of the suspect comes before it, so much it shows."""
-    first = max(0, int(before / BLOCK) - 1)
-    last = min(_BLOCKS - blocks, math.ceil((LIMIT - shown + before) / BLOCK) + 1)
-    return range(first, max(first, last) + 1)
+def scales(height: int, width: int, slack: float = _SLACK, *, fine: bool = False) -> list[float]:
+    """The scales that a suspect of this size may have: working pictures have limits, and little of one says nothing.
 
-
-def _candidate(
-    score: float,
-    shape: tuple[int, int],
-    patch: _Patch,
-    scale: float,
-    place: tuple[int, int],
-    orientation: Orientation,
-) -> Candidate:
-    """place: working row and column of the patch in the original as it is oriented in the suspect."""
-    top, left = place[0] - patch.top / scale, place[1] - patch.left / scale
-    half = (patch.rows * BLOCK / 2, patch.columns * BLOCK / 2)
-    origin = _turned_back((top, left), (shape[0] / scale, shape[1] / scale), orientation)
-    centre = _turned_back((place[0] + half[0], place[1] + half[1]), (0, 0), orientation)
-    return Candidate(score, Placement(*origin, scale, scale, orientation), centre, max(half))
-
-
-def _turned_back(
-    place: tuple[float, float], size: tuple[float, float], orientation: Orientation
-) -> tuple[float, float]:
-    """The first row and column of a box in the upright original of LIMIT x LIMIT."""
-    row = LIMIT - place[0] - size[0] if orientation.rows_reversed else place[0]
-    column = LIMIT - place[1] - size[1] if orientation.columns_reversed else place[1]
-    return (column, row) if orientation.transposed else (row, column)
-
-
-@lru_cache(maxsize=4)
-def _whole_layout(secret: Secret) -> Layout:
-    return make_layout(secret, _BLOCKS, _BLOCKS)
-
-
-def pilot_phasors(layout: Layout, slots: int) -> Tensor:
-    """What undoes the dither of pilots in the first slots, 0 where a slot has none: slots x rows x columns, complex."""
-    dither = torch.from_numpy(layout.dither[:slots])
-    has_pilot = torch.from_numpy(layout.order[:1]) == torch.arange(slots)[:, None, None]
-    return has_pilot * torch.polar(torch.ones_like(dither), -2 * torch.pi * dither)
-
-
-@lru_cache(maxsize=16)
-def _reference(secret: Secret, orientation: Orientation) -> Tensor:
-    """The pilots of an original of LIMIT x LIMIT as a suspect shows them: slots x rows x columns, complex."""
-    plane = pilot_phasors(_whole_layout(secret), _SEARCHED)
-    slots = SLOTS[:_SEARCHED]
-    if orientation.transposed:
-        plane = plane[[slots.index((v, u)) for u, v in slots]].transpose(1, 2)
-    # Reversed, a cosine of odd frequency changes its sign, and a phase too.
-    for axis, flipped in ((0, orientation.rows_reversed), (1, orientation.columns_reversed)):
-        if flipped:
-            odd = torch.tensor([slot[axis] % 2 == 1 for slot in slots])[:, None, None]
-            plane = plane.flip(axis + 1)
-            plane = torch.where(odd, plane.conj(), plane)
-    return plane.resolve_conj().contiguous()
-
-
-def _even(length: int) -> int:
-    """The next length that Fourier transforms like: no prime factors but 2, 3 and 5."""
-    while True:
-        rest = length
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return length
-        length += 1
-
-
-def refined(suspect: Suspect, candidate: Candidate, secret: Secret, step: float) -> Candidate:
-    """Place and scales improved as far as the pilots say; given up where the patch itself says too little.
-
-    suspect: upright.
+    slack: how far the suspect's edges may be off between two of them, working pixels. fine: by less where less is
+    shown, and so little agreement to spare.
     """
-    best, first, half = candidate, True, candidate.half
-    shown = best.placement.box(*suspect.shape)
-    while True:
-        climb = _Climb(suspect, secret, step, best.placement, _around(best.centre, half, shown))
-        best = replace(best, placement=climb.climbed(together=first), score=climb.score)
-        whole = climb.box == shown
-        if whole or first and best.score < _SURE - 1:
-            return best
-        shown = best.placement.box(*suspect.shape)
-        first, half = False, half * 1.7
+    longer = max(height, width)
+    least = min(_LEAST_SHOWN, longer)
+    shown, found = float(LIMIT), []
+    while shown > least - 2 * slack:
+        found.append(longer / shown)
+        shown -= 4 * slack * (min(1.0, shown / _PLENTY) if fine else 1.0)
+    return found
 
 
-def _around(centre: tuple[float, float], half: float, shown: tuple[slice, slice]) -> tuple[slice, slice]:
-    rows, columns = (
-        slice(max(part.start, math.floor(at - half)), min(part.stop, math.ceil(at + half)))
-        for at, part in zip(centre, shown, strict=True)
+def framed_scales(height: int, width: int) -> list[float]:
+    """The scales of a suspect of this size that shows more than a working picture can be, so has a frame around it."""
+    ratio = 1 + 4 * _SLACK / LIMIT
+    first = max(height, width) / LIMIT
+    return [first / ratio**number for number in range(1, math.ceil(math.log(_FRAMED) / math.log(ratio)))]
+
+
+def _candidates(suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidate]:
+    """The most promising placements, most promising first; not improved yet."""
+    suspect.prepare(2 * scale for scale in tried.scales)
+    for orientation in tried.orientations:
+        _reference(secret, orientation)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        found = pool.map(lambda scale: list(_at_scale(suspect, secret, scale, tried)), tried.scales)
+        places = sorted((place for places in found for place in places), key=lambda place: -place.score)
+    return [_placed(suspect, secret, place) for place in places[:_TRIED] if place.score >= _PROMISING]
+
+
+def _at_scale(suspect: Suspect, secret: Secret, scale: float, tried: _Pass) -> Iterator[_Place]:
+    response = _response(suspect, scale)
+    best: dict[Orientation, _Place] = {}
+    for shift in _HALVES if tried.halves else _HALVES[:1]:
+        folded = _folded(_phasors(response, shift))
+        spectrum = np.fft.fft2(folded)
+        deviations = _deviations(folded)
+        for orientation in tried.orientations:
+            scores = np.fft.ifft2(spectrum * _reference(secret, orientation)).real
+            scores.reshape(_BY_PARITY)[:] /= deviations
+            row, column = divmod(int(scores.argmax()), _SPAN)
+            place = _Place(float(scores[row, column]), scale, orientation, row + shift[0], column + shift[1])
+            if orientation not in best or place.score > best[orientation].score:
+                best[orientation] = place
+    yield from best.values()
+
+
+@dataclass(frozen=True)
+class _Response:
+    """To the template's filter, at every other working pixel. height, width: of what is shown, working pixels."""
+
+    values: Plane
+    height: int
+    width: int
+
+
+def _response(suspect: Suspect, scale: float) -> _Response:
+    height, width = (math.floor(side / scale) for side in suspect.shape)
+    half = suspect.reduced(2 * scale, (height // 2 + 1, width // 2 + 1))
+    narrow, wide = (cv2.GaussianBlur(half, (0, 0), sigma / 2, borderType=cv2.BORDER_REFLECT) for sigma in SIGMAS)
+    return _Response(np.asarray((narrow - wide) * response_scale(), np.float32), height, width)
+
+
+def _phasors(response: _Response, shift: tuple[float, float] = (0.0, 0.0)) -> Complex:
+    """Weighted phases around every corner of working pixels, or beside it by so much: rows x columns."""
+    corners = np.array([[0.5, 0, shift[1] / 2 - 0.5], [0, 0.5, shift[0] / 2 - 0.5]])
+    flags, size = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, (response.width + 1, response.height + 1)
+    whole = cv2.warpAffine(response.values, corners, size, flags=flags, borderMode=cv2.BORDER_REFLECT)
+    steepness = np.square(np.diff(whole, axis=0)[:, :-1]) + np.square(np.diff(whole, axis=1)[:-1])
+    weights = _weights(steepness, _STEEP)
+    phases = whole[:-1, :-1] * np.float32(2 * math.pi / STEP)
+    real, imaginary = cv2.polarToCart(weights, phases)
+    return np.asarray(real + 1j * imaginary, np.complex64)
+
+
+def _weights(steepness: Plane, steep: float) -> Plane:
+    """Of phases, by the squared change of their responses from one pixel to the next."""
+    return np.asarray(steepness / (steepness + _STILL) / (1 + steepness / steep), np.float32)
+
+
+def _folded(phasors: Complex) -> Complex:
+    """Summed over the pattern's repetitions: span x span."""
+    rows, columns = (-(-side // _SPAN) for side in phasors.shape)
+    padded = np.zeros((rows * _SPAN, columns * _SPAN), np.complex64)
+    padded[: phasors.shape[0], : phasors.shape[1]] = phasors
+    return np.asarray(padded.reshape(rows, _SPAN, columns, _SPAN).sum((0, 2)))
+
+
+def _deviations(folded: Complex) -> NDArray[np.float32]:
+    """The deviation of a sum over a period's points by where its first point is: 1 x 2 x pitch x 1 x 2 x pitch, the
+    parity of the row of pitches, the row in it, and so for columns.
+
+    Each dither was drawn once, however often it is used: what sums of equal phases say is one phase.
+    """
+    power = (folded.real**2 + folded.imag**2).reshape(_BY_PARITY).sum((0, 3))
+    # Where the first point is in an odd row of pitches, points of odd rows, which do not repeat in odd columns, are in
+    # even ones.
+    repeating = power.sum((0, 2))[None, :, None] - power[::-1, :, ::-1]
+    return np.asarray(np.sqrt(np.maximum(repeating / 2, 1e-6))[None, :, :, None], np.float32)
+
+
+@lru_cache(maxsize=32)
+def _reference(secret: Secret, orientation: Orientation) -> Complex:
+    """The conjugate spectrum of the pattern as it lies in a suspect: span x span."""
+    pattern = np.where(repeats(PERIOD, PERIOD), np.exp(2j * np.pi * template_dither(secret, PERIOD, PERIOD)), 0)
+    # Reversed, point 0 stays where it is: where the suspect's first point lies is what is looked for.
+    if orientation.transposed:
+        pattern = pattern.T
+    if orientation.rows_reversed:
+        pattern = np.roll(pattern[::-1], 1, 0)
+    if orientation.columns_reversed:
+        pattern = np.roll(pattern[:, ::-1], 1, 1)
+    spread = np.zeros((_SPAN, _SPAN), np.complex64)
+    spread[::PITCH, ::PITCH] = pattern
+    return np.conj(np.fft.fft2(spread)).astype(np.complex64)
+
+
+def _placed(suspect: Suspect, secret: Secret, place: _Place) -> Candidate:
+    """A place in a placement's terms: somewhere in the first repetition of the pattern, which one is not known yet."""
+    if place.orientation != UPRIGHT:
+        # Once more in the picture as it was: there the first point is another one.
+        upright = Suspect(place.orientation.undo(suspect.plane))
+        place = replace(
+            next(_at_scale(upright, secret, place.scale, _Pass([place.scale], [UPRIGHT], halves=True))),
+            orientation=place.orientation,
+        )
+    top, left = (PITCH // 2 - at for at in (place.row, place.column))
+    return Candidate(place.score, Placement(top, left, place.scale, place.scale, place.orientation))
+
+
+class _Agreement:
+    """The template's agreement with a suspect through a placement: of all points that the suspect shows, at first with
+    the pattern alone, then with what the points are where the picture has been found.
+
+    Points are numbered from the picture's first one; those of a suspect's frame have negative numbers, or large ones.
+    """
+
+    def __init__(self, suspect: Suspect, secret: Secret, placement: Placement, steep: float, *, pattern: bool) -> None:
+        self._suspect, self._secret, self._steep, self._pattern = suspect, secret, steep, pattern
+        height, width = suspect.shape
+        ends = (placement.top + height / placement.rows_scale, placement.left + width / placement.columns_scale)
+        self.rows, self.columns = (
+            _points(start, end, None if pattern else _POINTS)
+            for start, end in ((placement.top, ends[0]), (placement.left, ends[1]))
+        )
+        self.empty = self.rows.size == 0 or self.columns.size == 0
+        # While the place is not known well, half of the samples tell as much.
+        self._spacing = 2 if pattern else 1
+        self._filters = template_filters(torch.device("cpu"), self._spacing)
+        self.dither = _dither(secret, self.rows, self.columns)
+        self._used = self.repeats if pattern else np.ones_like(self.repeats)
+
+    @property
+    def repeats(self) -> NDArray[np.bool_]:
+        """Which points take their dither from the pattern."""
+        return np.asarray(np.multiply.outer(self.rows, self.columns) % 2 == 0)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Working row and column in the middle of the points."""
+        return PITCH * float(self.rows[0] + self.rows[-1] + 1) / 2, PITCH * float(
+            self.columns[0] + self.columns[-1] + 1
+        ) / 2
+
+    @property
+    def half(self) -> tuple[float, float]:
+        """Half the sides that the points span, working pixels."""
+        return PITCH * len(self.rows) / 2, PITCH * len(self.columns) / 2
+
+    def phases(self, placement: Placement) -> Complex:
+        """Weighted phases of the points, dither not removed."""
+        rows, columns = (slice(int(at[0]) * PITCH, (int(at[-1]) + 1) * PITCH) for at in (self.rows, self.columns))
+        size = ((rows.stop - rows.start) // self._spacing, (columns.stop - columns.start) // self._spacing)
+        scale = (placement.rows_scale * self._spacing, placement.columns_scale * self._spacing)
+        samples = torch.from_numpy(self._suspect.samples(scale, placement.start(rows, columns), size))
+        response, *slopes = respond(samples[None, None], self._filters, self._spacing)[0].numpy()
+        weights = _weights(slopes[0] ** 2 + slopes[1] ** 2, self._steep)
+        return np.asarray(weights * np.exp(2j * np.pi * response / STEP))
+
+    def __call__(self, placement: Placement) -> float:
+        """What is climbed: the weighted sum of cosines over its deviation, were every dither used once."""
+        found = (self.phases(placement) * np.exp(-2j * np.pi * self.dither))[self._used]
+        return float(found.real.sum()) / math.sqrt(max(float(np.square(np.abs(found)).sum()) / 2, 1e-6))
+
+    def score(self, placement: Placement) -> float:
+        """The same in true standard deviations: dithers that repeat count once."""
+        found = self.phases(placement) * np.exp(-2j * np.pi * self.dither)
+        rows, columns = np.meshgrid(self.rows, self.columns, indexing="ij")
+        own = _POINTS**2 + rows * _POINTS + columns
+        groups = np.where(self.repeats, rows % PERIOD * PERIOD + columns % PERIOD, own)[self._used]
+        real, imaginary = (np.bincount(groups, part[self._used]) for part in (found.real, found.imag))
+        return float(real.sum()) / math.sqrt(max(float((real**2 + imaginary**2).sum()) / 2, 1e-6))
+
+
+def _points(start: float, end: float, limit: int | None) -> NDArray[np.int64]:
+    """The points whose centres lie between two places, working pixels; none before the first or from `limit` on."""
+    first, last = math.ceil((start - PITCH / 2) / PITCH), math.ceil((end - PITCH / 2) / PITCH)
+    return np.arange(first, last) if limit is None else np.arange(max(0, first), min(limit, last))
+
+
+def _dither(secret: Secret, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Of points of any number; what those have that lie outside of every picture means nothing."""
+    pattern = template_dither(secret, PERIOD, PERIOD)[np.ix_(rows % PERIOD, columns % PERIOD)]
+    inside = np.ix_(rows.clip(0, _POINTS - 1), columns.clip(0, _POINTS - 1))
+    own = template_dither(secret, _POINTS, _POINTS)[inside]
+    return np.where(np.multiply.outer(rows, columns) % 2 == 0, pattern, own).astype(np.float32)
+
+
+def _resolved(agreement: _Agreement, secret: Secret, placement: Placement) -> Placement:
+    """Of all the pattern's repetitions the one that the points agree with that do not repeat."""
+    phases = agreement.phases(placement)
+    best = (-math.inf, placement)
+    for down in _repetitions(agreement.rows):
+        for right in _repetitions(agreement.columns):
+            rows, columns = agreement.rows + down, agreement.columns + right
+            inside = np.logical_and.outer((rows >= 0) & (rows < _POINTS), (columns >= 0) & (columns < _POINTS))
+            own = ~agreement.repeats & inside
+            found = (phases * np.exp(-2j * np.pi * _dither(secret, rows, columns)))[own]
+            score = float(found.real.sum()) / math.sqrt(max(float(np.square(np.abs(found)).sum()) / 2, 1e-6))
+            if score > best[0]:
+                moved = (placement.top + down * PITCH, placement.left + right * PITCH)
+                best = score, replace(placement, top=moved[0], left=moved[1])
+    return best[1]
+
+
+def _repetitions(points: NDArray[np.int64]) -> list[int]:
+    """By how many points a suspect may be shifted so that it still shows a good part of a picture."""
+    first, last = int(points[0]), int(points[-1]) + 1
+    shifts = range(-(last // PERIOD + 1) * PERIOD, _POINTS + PERIOD - first, PERIOD)
+    least = min(len(points), _LEAST_SHOWN // PITCH) / 2
+    return [shift for shift in shifts if min(last + shift, _POINTS) - max(first + shift, 0) >= least]
+
+
+def refined(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate:
+    """Place and scales improved as far as the template says, by the pattern and then by all points; given up where the
+    pattern says too little. suspect: as it lies."""
+    upright = Suspect(candidate.placement.orientation.undo(suspect.plane))
+    placement, score = candidate.placement, candidate.score
+    for number, (pattern, steep) in enumerate(((True, _STEEP), (False, _STEEP), (False, _STEEP_AT_LAST))):
+        agreement = _Agreement(upright, secret, placement, steep, pattern=pattern)
+        if agreement.empty:
+            return candidate
+        placement = climbed(agreement, placement, 0.5 / 2**number, together=pattern)
+        score = agreement.score(placement)
+        if pattern:
+            if score < _SURE - 1:
+                break
+            placement = _resolved(agreement, secret, placement)
+    return Candidate(score, placement)
+
+
+def climbed(agreement: _Agreement, placement: Placement, reach: float, *, together: bool) -> Placement:
+    """The best placement within some working pixels at the points' edges. together: both scales change alike at
+    first."""
+    centre, half = agreement.centre, agreement.half
+    sizes = np.array([reach, reach, reach / half[0], reach / half[1]])
+    at, best = np.zeros(4), agreement(placement)
+    for number in range(3):
+        moves = _ALIKE if together and number < 1 else _APART
+        for _ in range(4):
+            before = best
+            for move in moves:
+                for tried in (at + sizes * move, at - sizes * move):
+                    score = agreement(_moved(placement, centre, tried))
+                    if score > best:
+                        best, at = score, tried
+                        break
+            if best == before:
+                break
+        sizes = sizes / 2
+    return _moved(placement, centre, at)
+
+
+def _moved(begin: Placement, centre: tuple[float, float], at: NDArray[np.float64]) -> Placement:
+    """Shifted by so many working pixels and scaled by such factors (logarithms), a centre kept."""
+    down, right, taller, wider = (float(value) for value in at)
+    return replace(
+        begin,
+        top=centre[0] - (centre[0] - begin.top) * math.exp(-taller) + down,
+        left=centre[1] - (centre[1] - begin.left) * math.exp(-wider) + right,
+        rows_scale=begin.rows_scale * math.exp(taller),
+        columns_scale=begin.columns_scale * math.exp(wider),
     )
-    return rows, columns
-
-
-def _blocks(part: slice) -> slice:
-    """Whole blocks in a span of working pixels."""
-    first = -(-part.start // BLOCK)
-    return slice(first, max(first, min(part.stop // BLOCK, _BLOCKS)))
-
-
-class _Climb:
-    """Improves a placement by the pilots in a box of the working picture."""
-
-    def __init__(
-        self, suspect: Suspect, secret: Secret, step: float, placement: Placement, box: tuple[slice, slice]
-    ) -> None:
-        self.box = box
-        self._suspect, self._step, self._start = suspect, step, placement
-        rows, columns = (
-            slice(-(-part.start // BLOCK), max(-(-part.start // BLOCK), part.stop // BLOCK)) for part in box
-        )
-        rows, columns = slice(rows.start, min(rows.stop, _BLOCKS)), slice(columns.start, min(columns.stop, _BLOCKS))
-        self._rows, self._columns = rows, columns
-        layout = _whole_layout(secret)
-        self._order = layout.order[:1, rows, columns]
-        self._dither = np.take_along_axis(layout.dither[:, rows, columns], self._order, 0)[0]
-        self._robust = np.where(self._order[0] < _SEARCHED, 1.0, 0.6)
-        self.score = self._scored((0.0, 0.0, 0.0, 0.0))
-
-    def climbed(self, *, together: bool) -> Placement:
-        """The best placement within reach. together: both scales change alike at first, and offsets by more."""
-        height = (self._rows.stop - self._rows.start) * BLOCK / 2
-        width = (self._columns.stop - self._columns.start) * BLOCK / 2
-        if min(height, width) <= 0:
-            return self._start
-        shift = 0.5 if together else 0.3
-        sizes = np.array([shift, shift, 0.5 / height, 0.5 / width])
-        at = np.zeros(4)
-        for number in range(4 if together else 3):
-            moves = _ALIKE if together and number < 2 else _APART
-            for _ in range(4):
-                before = self.score
-                for move in moves:
-                    at = self._better(at, sizes * move)
-                if self.score == before:
-                    break
-            sizes = sizes / 2
-        return self._moved(at)
-
-    def _better(self, at: NDArray[np.float64], move: NDArray[np.float64]) -> NDArray[np.float64]:
-        for tried in (at + move, at - move):
-            score = self._scored(tried)
-            if score > self.score:
-                self.score = score
-                return tried
-        return at
-
-    def _moved(self, at: Sequence[float] | NDArray[np.float64]) -> Placement:
-        """Shifted by so many working pixels and scaled by such factors (logarithms), the box's centre kept."""
-        down, right, taller, wider = (float(value) for value in at)
-        row, column = (BLOCK * (part.start + part.stop) / 2 for part in (self._rows, self._columns))
-        begin = self._start
-        return replace(
-            begin,
-            top=row - (row - begin.top) * math.exp(-taller) + down,
-            left=column - (column - begin.left) * math.exp(-wider) + right,
-            rows_scale=begin.rows_scale * math.exp(taller),
-            columns_scale=begin.columns_scale * math.exp(wider),
-        )
-
-    def _scored(self, at: Sequence[float] | NDArray[np.float64]) -> float:
-        """The weighted sum of the pilots' cosines, standard deviations."""
-        if not self._order.size:
-            return 0.0
-        placement = self._moved(at)
-        rows, columns = (slice(part.start * BLOCK, part.stop * BLOCK) for part in (self._rows, self._columns))
-        size = (rows.stop - rows.start, columns.stop - columns.start)
-        scale = (placement.rows_scale, placement.columns_scale)
-        samples = self._suspect.samples(scale, placement.start(rows, columns), size)
-        blocks = torch.from_numpy(samples)[None, None]
-        pixels = functional.pixel_unshuffle(blocks, BLOCK)[0].flatten(1)
-        coefficients = (slot_basis(pixels.device) @ pixels).view(-1, *self._order.shape[1:]).numpy()
-        phases = np.take_along_axis(coefficients, self._order, 0)[0] / self._step - self._dither
-        weights = _weights(np.square(coefficients).sum(0)) * self._robust
-        total = float((weights * np.cos(2 * np.pi * phases)).sum())
-        return total / math.sqrt(max(float(np.square(weights).sum()) / 2, 1e-12))
 
 
 _ALIKE = (np.array([1, 0, 0, 0]), np.array([0, 1, 0, 0]), np.array([0, 0, 1, 1]))
@@ -376,31 +396,11 @@ _APART = (*_ALIKE[:2], np.array([0, 0, 1, 0]), np.array([0, 0, 0, 1]))
 
 
 def promising(
-    suspect: Suspect, secret: Secret, step: float, *, orientations: Sequence[Orientation] = ORIENTATIONS
+    suspect: Suspect, secret: Secret, *, orientations: Sequence[Orientation] = ORIENTATIONS
 ) -> Iterator[Candidate]:
-    """Improved candidates as they are found, to be asked whether a header can be read there; upright ones first."""
-    tried = scales(*suspect.shape)
-    upright = [orientation for orientation in orientations if orientation == UPRIGHT]
-    turned = [orientation for orientation in orientations if orientation != UPRIGHT]
-    for chosen in (upright, turned):
-        if not chosen:
-            continue
-        left: list[Candidate] = []
-        for number in (0, 2, 1, 3):
-            left += candidates(suspect, secret, step, tried[number::_PASSES], chosen)
-            left.sort(key=lambda candidate: -candidate.score)
-            yield from _looked_into(suspect, left[:_TRIED], secret, step)
-            left = left[_TRIED:]
-
-
-def _looked_into(suspect: Suspect, chosen: Sequence[Candidate], secret: Secret, step: float) -> Iterator[Candidate]:
-    turned: dict[Orientation, Suspect] = {UPRIGHT: suspect}
-    for candidate in chosen:
-        if candidate.score < _PROMISING:
-            return
-        orientation = candidate.placement.orientation
-        if orientation not in turned:
-            turned[orientation] = Suspect(orientation.undo(suspect.plane))
-        found = refined(turned[orientation], candidate, secret, step)
-        if found.score >= _SURE - 1:
-            yield found
+    """Improved candidates, the most promising ones of every pass first."""
+    for tried in _passes(*suspect.shape, orientations):
+        for candidate in _candidates(suspect, secret, tried):
+            found = refined(suspect, candidate, secret)
+            if found.score >= _SURE:
+                yield found

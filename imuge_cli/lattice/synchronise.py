@@ -1,4 +1,4 @@
-"""Where the lattice lies in a suspect: pilots found by correlation, then the header read.
+"""Where the lattice lies in a suspect: pilots or template found by correlation, then the header read.
 
 The statistic: a pilot's coefficient c, step q and dither d give the phase 2 pi (c / q - d); its cosine averages 0
 for a picture that was never immunized (the dither is uniform and keyed) and is near 1 for an untouched one. The
@@ -19,15 +19,18 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.placement import Placement
-from imuge_cli.lattice.search import Suspect, pilot_phasors, promising
+from imuge_cli.lattice.search import Candidate, promising
 from imuge_cli.lattice.transform import BLOCK, analyse
 from imuge_cli.lattice.undoing import find_undoing
+from imuge_cli.lattice.view import Suspect
 
 # One position is tried: 6 standard deviations happen once in 10^9. Without a readable header more is asked.
 DIRECT_THRESHOLD = 6.0
 DIRECT_THRESHOLD_ALONE = 8.0
 # Millions of positions are tried: the largest of them reaches 5.3 by chance. The header's check must fit as well.
 SEARCH_THRESHOLD = 6.5
+# Tens of millions of places and scales are tried, and the best improved: docs/geometry.md says how far chance goes.
+TEMPLATE_THRESHOLD_ALONE = 8.0
 _MINIMUM_BLOCKS = 64
 
 
@@ -100,41 +103,63 @@ def synchronise_search(plane: Tensor, secret: Secret, steps: tuple[float, ...], 
     # A wrong step may pass as well, with a smaller score: the best one counts.
     scored = [(*_best_offset(plane, layout, step, rows), step) for step in steps]
     score, top, left, step = max(scored)
-    if score < SEARCH_THRESHOLD:
-        return None
+    return None if score < SEARCH_THRESHOLD else synchronise_at(plane, secret, (step,), top, left)
+
+
+def synchronise_at(
+    plane: Tensor, secret: Secret, steps: tuple[float, ...], top: int, left: int, *, thorough: bool = True
+) -> Fix | None:
+    """Read the header of a suspect whose first pixel is the picture's pixel (top, left); None where it cannot be read.
+
+    plane: luma, 1 x 1 x H x W, grey levels. thorough: whether blur and the like are undone where it helps.
+    """
     part = plane[..., -top % BLOCK :, -left % BLOCK :]
     height, width = (side // BLOCK for side in part.shape[-2:])
-    local = make_layout(secret, height, width, top=-(-top // BLOCK), left=-(-left // BLOCK))
-    for read in (_direct, _undone):
-        fix = read(part, local, (step,))
+    if height * width < _MINIMUM_BLOCKS:
+        return None
+    layout = make_layout(secret, height, width, top=-(-top // BLOCK), left=-(-left // BLOCK))
+    for read in (_direct, _undone) if thorough else (_direct,):
+        fix = read(part, layout, steps)
         if fix is not None and fix.header is not None:
             return replace(fix, top=top, left=left)
     return None
 
 
 def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...]) -> Placed | None:
-    """Try every scale, offset and orientation (see `search`); needs a readable header.
+    """Try every scale, offset and orientation by the template (see `search`).
 
-    plane: luma, H x W grey levels. steps: the most common one first, which finds the others' lattices too: where a
-    picture is calm they differ by little.
+    plane: luma, H x W grey levels. The fix has no header, and says nothing but the place and the template's score,
+    where the template alone is beyond doubt.
     """
-    suspect = Suspect(plane)
-    for candidate in promising(suspect, secret, steps[0]):
-        placement = candidate.placement
-        upright = placement.orientation.undo(plane)
-        rows, columns = placement.box(*upright.shape)
-        top, left = -(-rows.start // BLOCK), -(-columns.start // BLOCK)
-        height, width = max(0, rows.stop // BLOCK - top), max(0, columns.stop // BLOCK - left)
-        if height * width < _MINIMUM_BLOCKS:
-            continue
-        blocks = (slice(top * BLOCK, (top + height) * BLOCK), slice(left * BLOCK, (left + width) * BLOCK))
-        shown = torch.from_numpy(placement.shown(upright, *blocks))[None, None]
-        layout = make_layout(secret, height, width, top=top, left=left)
-        for read in (_direct, _undone):
-            fix = read(shown, layout, steps)
-            if fix is not None and fix.header is not None:
-                return Placed(replace(fix, top=rows.start, left=columns.start), placement)
-    return None
+    best: Placed | None = None
+    for candidate in promising(Suspect(plane), secret):
+        placed = _read_at(plane, secret, steps, candidate)
+        if placed.fix.header is not None:
+            return placed
+        if candidate.score >= TEMPLATE_THRESHOLD_ALONE and (best is None or placed.fix.z_score > best.fix.z_score):
+            best = placed
+    return best
+
+
+def _read_at(plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], candidate: Candidate) -> Placed:
+    placement = candidate.placement
+    upright = placement.orientation.undo(plane)
+    rows, columns = placement.box(*upright.shape)
+    shown = torch.from_numpy(placement.shown(upright, rows, columns))[None, None]
+    # To find out what was done to the frequencies takes long: only where the template is certain.
+    certain = candidate.score >= TEMPLATE_THRESHOLD_ALONE
+    fix = synchronise_at(shown, secret, steps, rows.start, columns.start, thorough=certain)
+    if fix is None:
+        code = np.zeros(CODE_BITS, np.uint8)
+        fix = Fix(rows.start, columns.start, candidate.score, steps[0], None, code)
+    return Placed(fix, placement)
+
+
+def pilot_phasors(layout: Layout, slots: int) -> Tensor:
+    """What undoes the dither of pilots in the first slots, 0 where a slot has none: slots x rows x columns, complex."""
+    dither = torch.from_numpy(layout.dither[:slots])
+    has_pilot = torch.from_numpy(layout.order[:1]) == torch.arange(slots)[:, None, None]
+    return has_pilot * torch.polar(torch.ones_like(dither), -2 * torch.pi * dither)
 
 
 def pilot_score(coefficients: NDArray[np.float32], layout: Layout, step: float) -> float:

@@ -21,8 +21,8 @@ class Frame:
     """Where a suspect lies in the picture that was immunized, in that picture's working pixels.
 
     top, left, height, width: the suspect's box. canvas: (height, width) of the whole working picture.
-    scale: suspect pixels per working pixel. z_score: of the pilots. placement: where the suspect was scaled by an
-    unknown factor, turned or mirrored; the box is then what it shows in whole. None: the box is the suspect.
+    scale: suspect pixels per working pixel. z_score: of pilots or template. placement: where the suspect was scaled by
+    an unknown factor, turned or mirrored; the box is then what it shows in whole. None: the box is the suspect.
     """
 
     top: int
@@ -48,13 +48,15 @@ class Verified:
     """What was found in a suspect: `frame` None means that no immunization was found.
 
     probability: suspect's height x width, float32 in [0, 1]. header: None where it could not be read. evidence: the
-    family's own intermediate results, handed back to `recover`.
+    family's own intermediate results, handed back to `recover`. legible: False where the place is known and nothing
+    else could be read there, so that neither tampering nor its absence can be told.
     """
 
     frame: Frame | None
     header: Header | None
     probability: Probability
     evidence: object = None
+    legible: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,12 @@ class Recovered:
     """Recovered pixels: dtype and size of the suspect, or the original's size if the canvas was restored.
 
     information: bits that what is left of the immunization can carry over the noise it arrived with; None where the
-    family does not know.
+    family does not know. mask: the pixels that were replaced, where those are not all that were asked for.
     """
 
     pixels: Pixels
     information: float | None = None
+    mask: Mask | None = None
 
 
 class Model(Protocol):

@@ -199,6 +199,7 @@ def _synchronisation(result: VerifyResult) -> SynchronisationReport | None:
         z_score=_finite(found.z_score),
         original=Size(int(found.original_height), int(found.original_width)),
         header_read=bool(found.header_read),
+        orientation=found.orientation,
     )
 
 

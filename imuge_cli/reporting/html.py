@@ -149,7 +149,8 @@ def _verification_rows(report: Report) -> list[tuple[str, str]]:
             (
                 "Synchronisation",
                 f"row {place.offset_rows}, column {place.offset_cols} of the original ({size}), "
-                f"scale {place.scale:.4f}" + ("" if place.z_score is None else f", z {place.z_score:.1f}"),
+                f"scale {place.scale:.4f}, {place.orientation}"
+                + ("" if place.z_score is None else f", z {place.z_score:.1f}"),
             )
         )
     if found.tiles is not None:

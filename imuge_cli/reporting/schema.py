@@ -46,7 +46,7 @@ class SynchronisationReport:
     """Where the suspect lies in the original's frame, and how far above chance that was found (z-score).
 
     z_score: None where the exact layer told the place. header_read: False where the header was unreadable; `original`
-    is then the suspect's own size, for want of better.
+    is then the suspect's own size, for want of better. orientation: "upright", or how it was turned and mirrored.
     """
 
     offset_rows: int
@@ -55,6 +55,7 @@ class SynchronisationReport:
     z_score: float | None
     original: Size
     header_read: bool
+    orientation: str = "upright"
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def test_a_case_by_hand(photos: Path) -> None:
     tampered = spliced(gallery, subject)
     engine.calls.clear()
     done = measure(engine, subject, tampered, "none", 3, canvas=False)
-    assert engine.calls == ["recover", "oracle"]  # no second verification
+    assert engine.calls == ["verify", "recover", "oracle"]  # verified once
     row = done.row
     assert (row.outcome, row.verdict, row.donor) == ("recovered", "tampered", "plain")
     assert row.found and row.offset_exact and row.identified and not row.failed
@@ -112,7 +112,7 @@ def test_without_synchronisation_the_suspect_is_what_is_left(photos: Path) -> No
     engine.memory.clear()
     engine.calls.clear()
     row = measure(engine, subject, tampered, "none", 3, canvas=True).row
-    assert engine.calls == ["recover", "verify"]
+    assert engine.calls == ["verify", "recover"]
     assert (row.outcome, row.verdict, row.found, row.offset_exact) == ("not-found", "not-found", False, False)
     assert row.failed and row.local_psnr == row.suspect_local_psnr == row.oracle_local_psnr
     assert row.f1 == 0.0 and row.canvas_psnr is None

@@ -29,6 +29,7 @@ class Synchronisation:
     original_height: int
     original_width: int
     header_read: bool
+    orientation: str = "upright"
 
 
 @dataclass(frozen=True)

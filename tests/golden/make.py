@@ -1,6 +1,6 @@
-"""Writes what format version 2 says, for test_golden.py to compare with: run it once for a new format version.
+"""Writes what format version 3 says, for test_golden.py to compare with: run it once for a new format version.
 
-Pictures made with format version 2 must be found and read by every later version, so these files never change.
+Pictures made with format versions 2 and 3 must be found and read by every later version, so these files never change.
     python tests/golden/make.py
 """
 
@@ -26,6 +26,15 @@ from imuge_cli.image.write import write_picture  # noqa: E402
 from imuge_cli.keys import Secret, keyed_permutation, keyed_signs, plane_bytes  # noqa: E402
 from imuge_cli.lattice.header import CODE_BITS, Header, encode_header  # noqa: E402
 from imuge_cli.lattice.layout import make_layout  # noqa: E402
+from imuge_cli.lattice.template import (  # noqa: E402
+    PERIOD,
+    PITCH,
+    PULL,
+    SIGMAS,
+    STEP,
+    template_dither,
+    template_filters,
+)
 from imuge_cli.lattice.transform import SLOTS  # noqa: E402
 from imuge_cli.models.lattice.carrier import CHIP_PHASE, GAINS, STEPS, make_carrier  # noqa: E402
 from imuge_cli.models.lattice.sender import describe  # noqa: E402
@@ -33,14 +42,21 @@ from imuge_cli.payload.mixing import make_mixing  # noqa: E402
 from imuge_cli.payload.source import frequencies, sender_scale  # noqa: E402
 
 HEIGHT, WIDTH, IMAGE_ID = 128, 160, 123456
-FACTS = FOLDER / "format-2.json"
-PICTURE = FOLDER / "format-2.png"
-HEADER = Header(version=2, family=0, strength=1, height=HEIGHT, width=WIDTH, image_id=IMAGE_ID, level=4)
+FACTS = FOLDER / "format-3.json"
+PICTURES = {2: FOLDER / "format-2.png", 3: FOLDER / "format-3.png"}
+HEADER = Header(version=3, family=0, strength=1, height=HEIGHT, width=WIDTH, image_id=IMAGE_ID, level=4)
 
 
 def facts() -> dict[str, Any]:
     """Everything by name; bytes in hexadecimal, numbers rounded to what floating point keeps everywhere."""
-    return {"keys": _keys(), "header": _header(), "layout": _layout(), "mixing": _mixing(), "source": _source()}
+    return {
+        "keys": _keys(),
+        "header": _header(),
+        "layout": _layout(),
+        "template": _template(),
+        "mixing": _mixing(),
+        "source": _source(),
+    }
 
 
 def _keys() -> dict[str, Any]:
@@ -79,6 +95,20 @@ def _layout() -> dict[str, Any]:
     }
 
 
+def _template() -> dict[str, Any]:
+    dither = template_dither(Secret.default(), 18, 18)
+    return {
+        "pitch": PITCH,
+        "period": PERIOD,
+        "sigmas": list(SIGMAS),
+        "step": STEP,
+        "pull": PULL,
+        "dither of 16, 16": _rounded(dither[16:18, 16:18].ravel(), 7),
+        "dither of 0, 0": _rounded(dither[:2, :2].ravel(), 7),
+        "filter": _rounded(template_filters(torch.device("cpu"))[0, 0, 28, ::5].numpy(), 6),
+    }
+
+
 def _mixing() -> dict[str, Any]:
     mixing = make_mixing(Secret.default(), 4160, 3840, torch.device("cpu"))
     ramp = torch.linspace(-1, 1, 4160, dtype=torch.float64)[None]
@@ -111,12 +141,12 @@ def _rounded(values: NDArray[np.generic], digits: int) -> list[float]:
 
 
 def main() -> None:
-    """Writes both files; existing ones are kept."""
+    """Writes both files of this version; existing ones are kept."""
     if not FACTS.exists():
         FACTS.write_text(json.dumps(facts(), indent=1) + "\n", encoding="utf-8")
-    if not PICTURE.exists():
+    if not PICTURES[3].exists():
         sent = Imuge(device="cpu", exact=False).immunize(Picture(pixels=drawn(HEIGHT, WIDTH)), image_id=IMAGE_ID)
-        write_picture(sent.picture, PICTURE)
+        write_picture(sent.picture, PICTURES[3])
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ def verify_result(verdict: str = "tampered", **changes: Any) -> Any:
             original_height=80,
             original_width=90,
             header_read=True,
+            orientation="upright",
         ),
         "image_id": 77,
         "tampered_share": float(mask.mean()),

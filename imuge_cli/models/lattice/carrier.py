@@ -11,6 +11,7 @@ from torch import Tensor
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
 from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT, make_layout
+from imuge_cli.lattice.template import PITCH, template_dither
 from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.payload.mixing import Mixing, make_mixing
 from imuge_cli.payload.source import SourceGrid, model_variance, sender_scale
@@ -41,7 +42,8 @@ class Carrier:
     order: 1 x 14 x rows x columns, slot numbers: pilot, header chip, 12 data slots. dither: the same shape, by
     slot, cells. chips: rows x columns, which code bit. flips: -1 where the chip is sent inverted, else 1.
     gains: 1 x 12 x rows x columns, cells per standard deviation of each data symbol.
-    amplitude: standard deviation of mixed coefficients by the spectrum model.
+    amplitude: standard deviation of mixed coefficients by the spectrum model. template: dither of the synchronization
+    template's points, height // 20 x width // 20, cells.
     """
 
     height: int
@@ -56,6 +58,7 @@ class Carrier:
     mixing: Mixing
     gains: Tensor
     amplitude: float
+    template: Tensor
 
     @property
     def device(self) -> torch.device:
@@ -98,4 +101,5 @@ def make_carrier(secret: Secret, height: int, width: int, device: torch.device) 
         mixing=mixing,
         gains=torch.tensor(GAINS, device=device)[order[:, 2:]],
         amplitude=(per_block * grid.rows * grid.columns / mixing.length) ** 0.5,
+        template=torch.from_numpy(template_dither(secret, height // PITCH, width // PITCH)).to(device),
     )

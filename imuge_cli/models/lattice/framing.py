@@ -12,6 +12,8 @@ from imuge_cli.image.working_size import resize_plane, to_working
 from imuge_cli.models.protocol import Frame
 
 Plane = NDArray[np.float32]
+# Working pixels by which a picture's edge may be off.
+_EDGE = 0.3
 
 
 def in_frame(values: NDArray[Any], frame: Frame) -> Plane:
@@ -38,6 +40,28 @@ def _shown(upright: NDArray[Any], frame: Frame) -> Plane:
     assert place is not None
     box = slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
     return place.shown(upright, *box)
+
+
+def foreign(frame: Frame, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which of a suspect's pixels show nothing of the picture (a frame around it, say): of the suspect's shape."""
+    place = frame.placement
+    if place is None:
+        return np.zeros(shape, bool)
+    upright = shape[::-1] if place.orientation.transposed else shape
+    rows, columns = (
+        _beyond(start, scale, side, limit)
+        for start, scale, side, limit in (
+            (place.top, place.rows_scale, upright[0], frame.canvas[0]),
+            (place.left, place.columns_scale, upright[1], frame.canvas[1]),
+        )
+    )
+    return place.orientation.apply(rows[:, None] | columns[None])
+
+
+def _beyond(start: float, scale: float, side: int, limit: int) -> NDArray[np.bool_]:
+    """By their centres: a picture's edge is known to less than half a pixel."""
+    at = start + (np.arange(side) + 0.5) / scale
+    return np.asarray((at < -_EDGE) | (at > limit + _EDGE))
 
 
 def plane_in_suspect(plane: Plane, frame: Frame, shape: tuple[int, int]) -> Plane:

@@ -14,11 +14,18 @@ from imuge_cli.errors import InputError, RecoveryError
 from imuge_cli.image.working_size import LIMIT, carry_residual, resize_plane, to_working, working_size
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
-from imuge_cli.lattice.synchronise import Fix, Placed, synchronise_anywhere, synchronise_direct, synchronise_search
+from imuge_cli.lattice.synchronise import (
+    Fix,
+    Placed,
+    synchronise_anywhere,
+    synchronise_at,
+    synchronise_direct,
+    synchronise_search,
+)
 from imuge_cli.lattice.transform import BLOCK, luma
 from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.framing import in_frame, plane_in_frame, plane_in_suspect
+from imuge_cli.models.lattice.framing import foreign, in_frame, plane_in_frame, plane_in_suspect
 from imuge_cli.models.lattice.receiver import QUICK
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
@@ -93,6 +100,10 @@ class LatticeModel:
         if found is None:
             return Verified(frame=None, header=None, probability=np.zeros((height, width), np.float32))
         carrier, frame, fix = found
+        if frame.placement is not None and fix.header is None:
+            # Which symbols lie where depends on the original's size, which the header tells.
+            nothing = np.zeros((height, width), np.float32)
+            return Verified(frame=frame, header=None, probability=nothing, legible=False)
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
@@ -103,15 +114,18 @@ class LatticeModel:
             solution = networks.solve(carrier, reception, probability, QUICK)
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         inside = probability[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
+        shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
+        shown[foreign(frame, (height, width))] = 1
         return Verified(
             frame=frame,
             header=fix.header,
-            probability=np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1),
+            probability=shown,
             evidence=_Evidence(carrier, reception, probability),
         )
 
     def _synchronise(self, pixels: Pixels) -> tuple[Carrier, Frame, Fix] | None:
-        """The lattice's place, tried as the suspect lies, then as a crop of it, then at any scale and orientation."""
+        """The lattice's place: tried as the suspect lies, then as a crop by the pilots, then at any scale, place and
+        orientation by the template."""
         height, width = pixels.shape[:2]
         if min(height, width) < MINIMUM_SIDE // 2:
             return None
@@ -125,18 +139,22 @@ class LatticeModel:
                 return self._frame(*self._settle(pixels, fix, size), (height, width))
         plane = self._plane(pixels, sizes[0])
         fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
-        if fix is not None:
+        if fix is not None and _fits(fix, sizes[0]):
             return self._frame(*self._settle(pixels, fix, sizes[0]), (height, width))
         placed = synchronise_anywhere(plane[0, 0].cpu().numpy(), self._secret, _ALL_STEPS)
-        return None if placed is None else self._placed_frame(placed, sizes[0], (height, width))
+        if placed is None:
+            return None
+        place = None if placed.fix.header is None else placed.placement.whole_pixels(*sizes[0])
+        fix = None if place is None else synchronise_at(plane, self._secret, _ALL_STEPS, *place)
+        if fix is not None and _fits(fix, sizes[0]):
+            return self._frame(*self._settle(pixels, fix, sizes[0]), (height, width))
+        return self._placed_frame(placed, sizes[0], (height, width))
 
     def _placed_frame(
         self, placed: Placed, size: tuple[int, int], suspect: tuple[int, int]
     ) -> tuple[Carrier, Frame, Fix] | None:
         """size: at which the suspect was searched."""
         fix, header = placed.fix, placed.fix.header
-        assert header is not None
-        canvas = working_size(header.height, header.width)
         ratio = (suspect[0] / size[0], suspect[1] / size[1])
         place = placed.placement
         if place.orientation.transposed:
@@ -144,13 +162,15 @@ class LatticeModel:
             suspect = suspect[::-1]
         place = replace(place, rows_scale=place.rows_scale * ratio[0], columns_scale=place.columns_scale * ratio[1])
         rows, columns = place.box(*suspect)
+        canvas = (rows.stop, columns.stop) if header is None else working_size(header.height, header.width)
         rows, columns = slice(rows.start, min(rows.stop, canvas[0])), slice(columns.start, min(columns.stop, canvas[1]))
         height, width = rows.stop - rows.start, columns.stop - columns.start
         if min(height, width) < BLOCK:
             return None
         frame = Frame(rows.start, columns.start, height, width, canvas, place.scale, fix.z_score, place)
-        step = STEPS[STRENGTHS[header.strength]]
-        return make_carrier(self._secret, *canvas, self._device), frame, replace(fix, step=step)
+        if header is not None:
+            fix = replace(fix, step=STEPS[STRENGTHS[header.strength]])
+        return make_carrier(self._secret, *canvas, self._device), frame, fix
 
     def _settle(self, pixels: Pixels, fix: Fix, size: tuple[int, int]) -> tuple[Fix, tuple[int, int]]:
         """What the header says overrules what was tried: the step, and the size where that fits better."""
@@ -225,7 +245,17 @@ class LatticeModel:
         information = float(solution.information)
         if restore_canvas:
             return Recovered(_restored(pixels, whole, mask, frame, verified.header), information)
-        return Recovered(_paste(pixels, whole[rows, columns], mask, frame), information)
+        # What lies around the picture never was part of it, and stays.
+        inside = mask & ~foreign(frame, (int(pixels.shape[0]), int(pixels.shape[1])))
+        return Recovered(_paste(pixels, whole[rows, columns], inside, frame), information, inside)
+
+
+def _fits(fix: Fix, size: tuple[int, int]) -> bool:
+    """Whether all of a suspect lies inside the picture that its header tells of."""
+    if fix.header is None:
+        return False
+    canvas = working_size(fix.header.height, fix.header.width)
+    return fix.top + size[0] <= canvas[0] and fix.left + size[1] <= canvas[1]
 
 
 def _box(like: Tensor, rows: slice, columns: slice) -> Tensor:

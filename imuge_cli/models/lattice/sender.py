@@ -7,6 +7,7 @@ from torch import Tensor
 
 from imuge_cli.lattice.gates import activity, gates
 from imuge_cli.lattice.modulation import embed
+from imuge_cli.lattice.template import template_residual
 from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.carrier import LEVEL_OCTAVES, LEVELS, MIDDLE_LEVEL, Carrier, scale_of
 from imuge_cli.networks.encoder import Encoder
@@ -53,7 +54,11 @@ def immunize_working(
     gate = gates(activity(luma(rgb))).expand(-1, data.shape[1], -1, -1)
     # What finds the lattice and shows tampering is pulled all the way, in calm blocks too.
     whole = torch.ones_like(phases[:, :2])
-    return embed(rgb, wanted, steps, carrier.by_slot(torch.cat([whole, gate], 1)))
+    gate = carrier.by_slot(torch.cat([whole, gate], 1))
+    # The template is fitted to what the lattice will have changed, and keeps out of its slots; so the lattice goes
+    # where it would have gone without.
+    template = template_residual(luma(embed(rgb, wanted, steps, gate)), carrier.template)
+    return embed(rgb + template, wanted, steps, gate)
 
 
 def send(

@@ -1,0 +1,56 @@
+"""A suspect looked at through a placement: samples on the working grid, at any place and scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+
+
+class Suspect:
+    """A suspect's luma as it lies, H x W grey levels, at the scales that it is looked at."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+        self._smoothed: dict[int, Plane] = {}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(self.plane.shape[0]), int(self.plane.shape[1])
+
+    def samples(self, scale: tuple[float, float], start: tuple[float, float], size: tuple[int, int]) -> Plane:
+        """size samples, `scale` of the suspect's pixels from one to the next, the first one's edge at `start`."""
+        rows, columns = (
+            (scale[axis] * (np.arange(size[axis]) + 0.5) + start[axis] - 0.5).astype(np.float32) for axis in (0, 1)
+        )
+        across, down = np.meshgrid(columns, rows)
+        plane = self._at(math.sqrt(scale[0] * scale[1]))
+        return np.asarray(cv2.remap(plane, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.float32)
+
+    def reduced(self, scale: float, size: tuple[int, int]) -> Plane:
+        """size samples from the first row and column on, `scale` of the suspect's pixels apart; quicker, less exact."""
+        matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5]])
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        done = cv2.warpAffine(self._at(scale), matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
+        return np.asarray(done, np.float32)
+
+    def prepare(self, scales: Iterable[float]) -> None:
+        """Make what looks at these scales need, so that threads may share it."""
+        for scale in scales:
+            self._at(scale)
+
+    def _at(self, scale: float) -> Plane:
+        """Smoothed before it is made smaller, about as averaging over areas would."""
+        level = round(math.log(scale) / 0.2)
+        if level <= 0:
+            return self.plane
+        if level not in self._smoothed:
+            sigma = 0.5 * math.sqrt(math.exp(0.4 * level) - 1)
+            self._smoothed[level] = np.asarray(cv2.GaussianBlur(self.plane, (0, 0), sigma), np.float32)
+        return self._smoothed[level]

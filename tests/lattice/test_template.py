@@ -1,0 +1,85 @@
+"""The synchronization template: what embedding does to a picture, and what it leaves alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from photographs import photograph, to_tensor
+
+from imuge_cli.keys import Secret
+from imuge_cli.lattice.template import (
+    PERIOD,
+    PITCH,
+    PULL,
+    STEP,
+    repeats,
+    respond,
+    response_scale,
+    template_dither,
+    template_filters,
+    template_residual,
+)
+from imuge_cli.lattice.transform import analyse, luma
+
+SECRET = Secret.default()
+FILTERS = template_filters(torch.device("cpu"))
+
+
+def plane() -> torch.Tensor:
+    return luma(to_tensor(photograph("astronaut", 0, 0, 246, 310)))
+
+
+def test_responses_go_most_of_the_way_to_their_dither() -> None:
+    before = plane()
+    dither = torch.from_numpy(template_dither(SECRET, 246 // PITCH, 310 // PITCH))
+    after = before + template_residual(before, dither)
+    ways = []
+    for picture in (before, after):
+        phases = respond(picture, FILTERS[:1])[0, 0] / STEP - dither
+        ways.append((phases - phases.round()).abs())
+    assert ways[1].numpy() == pytest.approx((1 - PULL) * ways[0].numpy(), abs=0.02)
+
+
+def test_the_residual_keeps_out_of_the_slots_and_is_small() -> None:
+    residual = template_residual(plane(), torch.from_numpy(template_dither(SECRET, 12, 15)))
+    assert float(analyse(residual).abs().max()) < 1e-3
+    assert 0.05 < float(residual.square().mean()) < 0.3
+    assert float(residual.abs().max()) < 3
+
+
+def test_the_filter_is_the_same_in_all_directions_and_sees_no_slopes() -> None:
+    kernel = FILTERS[0, 0]
+    assert torch.allclose(kernel, kernel.T) and torch.allclose(kernel, kernel.flip(0))
+    assert float(kernel.square().sum()) == pytest.approx(1, abs=1e-3)
+    slope = torch.arange(200.0).expand(1, 1, 160, 200)
+    assert float(respond(slope, FILTERS[:1])[..., 2:-2, 2:-2].abs().max()) < 0.05
+    assert response_scale() == pytest.approx(24.5, abs=0.5)
+
+
+def test_slopes_say_how_a_response_changes() -> None:
+    picture = plane()
+    moved = torch.roll(picture, 1, -2)
+    responses, down, _ = respond(picture, FILTERS)[0, :, 3:-3, 3:-3]
+    change = respond(moved, FILTERS[:1])[0, 0, 3:-3, 3:-3] - responses
+    middle = (down + respond(moved, FILTERS)[0, 1, 3:-3, 3:-3]) / 2
+    assert torch.allclose(change, -middle, atol=4) or torch.allclose(change, middle, atol=4)
+    assert float(change.abs().max()) > 10
+
+
+def test_samples_further_apart_respond_alike() -> None:
+    picture = torch.nn.functional.avg_pool2d(plane(), 3, 1, 1)
+    half = torch.nn.functional.avg_pool2d(picture, 2)
+    fine = respond(picture, FILTERS[:1])[..., 2:-2, 2:-2]
+    coarse = respond(half, template_filters(torch.device("cpu"), 2)[:1], 2)[..., 2:-2, 2:-2]
+    assert float((fine - coarse).abs().mean()) < 0.05 * float(fine.abs().mean())
+
+
+def test_three_points_of_four_repeat() -> None:
+    dither = template_dither(SECRET, 40, 40)
+    again = repeats(40, 40)
+    assert again.mean() == 0.75
+    assert (dither[PERIOD:] == dither[:-PERIOD])[again[PERIOD:]].all()
+    assert (dither[PERIOD:] == dither[:-PERIOD])[~again[PERIOD:]].mean() < 0.01
+    assert (template_dither(SECRET, 7, 9) == dither[:7, :9]).all()
+    assert not np.array_equal(template_dither(Secret(b"x" * 32), 40, 40), dither)
