@@ -355,7 +355,7 @@ def _synchronisation(verified: Verified, picture: Picture) -> Synchronisation | 
     return Synchronisation(
         offset_rows=round(frame.top * rows),
         offset_cols=round(frame.left * columns),
-        scale=frame.scale / rows,
+        scale=frame.scale / math.sqrt(rows * columns),
         z_score=frame.z_score,
         original_height=size[0],
         original_width=size[1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -88,3 +89,15 @@ def test_what_is_found_but_cannot_be_read_is_no_verdict(engine: Imuge) -> None:
     assert (place.offset_rows, place.offset_cols) == (0, 0) and place.scale == pytest.approx(0.5, rel=0.002)
     with pytest.raises(NotImmunizedError, match="too little"):
         engine.recover(suspect, verification=found)
+
+
+def test_a_large_picture_with_another_aspect_is_found(engine: Imuge) -> None:
+    large = apply(parse("scale:2.5"), photograph("coffee", 0, 0, 400, 600), np.random.default_rng(0)).image
+    sent = engine.immunize(Picture(pixels=large), image_id=9).picture.as_uint8()
+    squeezed = cv2.resize(sent, (sent.shape[1] * 93 // 100, sent.shape[0]), interpolation=cv2.INTER_AREA)
+    found = engine.verify(Picture(pixels=squeezed))
+    assert (found.verdict, found.image_id) == ("intact", 9)
+    place = found.synchronisation
+    assert place is not None and (place.offset_rows, place.offset_cols) == (0, 0)
+    assert (place.original_height, place.original_width) == sent.shape[:2]
+    assert place.scale == pytest.approx(0.93**0.5, rel=0.01)

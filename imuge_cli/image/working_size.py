@@ -36,6 +36,17 @@ def working_size(height: int, width: int, limit: int = LIMIT) -> tuple[int, int]
     return (limit, rounded) if height >= width else (rounded, limit)
 
 
+def squeezed_sizes(height: int, width: int, share: float = 0.1) -> list[tuple[int, int]]:
+    """The working sizes of large pictures (over the limit) whose sides one axis was changed against the other, by up to
+    a share, to give this size; nearest to the size's own proportions first, and those themselves left out."""
+    own = working_size(height * LIMIT, width * LIMIT)
+    shorter = min(own)
+    steps = range(1, int(shorter * share / MULTIPLE) + 1)
+    sides = [shorter + sign * step * MULTIPLE for step in steps for sign in (-1, 1)]
+    upright = height >= width
+    return [(LIMIT, side) if upright else (side, LIMIT) for side in sides if MULTIPLE <= side <= LIMIT]
+
+
 def to_working(pixels: NDArray[np.generic], size: tuple[int, int]) -> Plane:
     """H x W x 3 (uint8, uint16, or float32 in 0..255) -> h x w x 3 float32 in grey levels 0..255.
 

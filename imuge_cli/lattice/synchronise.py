@@ -59,15 +59,18 @@ class Placed:
     placement: Placement
 
 
-def synchronise_direct(plane: Tensor, secret: Secret, steps: tuple[float, ...]) -> Fix | None:
+def synchronise_direct(plane: Tensor, secret: Secret, steps: tuple[float, ...], *, thorough: bool = True) -> Fix | None:
     """Try the suspect as it lies: its first pixel is the immunized picture's first pixel.
 
-    plane: luma, 1 x 1 x H x W, grey levels. Where that does not tell enough, blur and the like are undone first.
+    plane: luma, 1 x 1 x H x W, grey levels. thorough: where that does not tell enough, blur and the like are undone;
+    else a header must be read.
     """
     layout = make_layout(secret, plane.shape[-2] // BLOCK, plane.shape[-1] // BLOCK)
     plain = _direct(plane, layout, steps)
     if plain is not None and plain.header is not None:
         return plain
+    if not thorough:
+        return None
     undone = _undone(plane, layout, steps)
     # So many responses were tried that the pilots' agreement alone says less.
     if undone is not None and undone.header is not None:

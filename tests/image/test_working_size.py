@@ -15,7 +15,7 @@ from image_samples import noise
 from numpy.typing import NDArray
 
 from imuge_cli.image.picture import Pixels
-from imuge_cli.image.working_size import carry_residual, luma, to_working, working_size
+from imuge_cli.image.working_size import carry_residual, luma, squeezed_sizes, to_working, working_size
 
 FEW_GREY_LEVELS = 0.3
 
@@ -131,7 +131,8 @@ def test_memory_stays_bounded_at_24_megapixels() -> None:
     script = """
         from pathlib import Path
         import numpy as np
-        from imuge_cli.image.working_size import carry_residual, to_working, working_size
+        from imuge_cli.image.working_size import squeezed_sizes as squeezed_sizes
+from imuge_cli.image.working_size import carry_residual, to_working, working_size
         pixels = np.full((4000, 6000, 3), 128, np.uint8)
         size = working_size(4000, 6000)
         to_working(pixels, size)
@@ -142,3 +143,12 @@ def test_memory_stays_bounded_at_24_megapixels() -> None:
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 700_000
+
+
+def test_squeezed_sizes_go_up_to_a_tenth_and_begin_nearby() -> None:
+    sizes = squeezed_sizes(2000, 3000)
+    assert working_size(2000, 3000) == (688, 1024)
+    assert sizes[:3] == [(672, 1024), (704, 1024), (656, 1024)]
+    assert {side for side, _ in sizes} == set(range(624, 753, 16)) - {688}
+    assert squeezed_sizes(3000, 2000)[0] == (1024, 672)
+    assert all(side <= 1024 for side, _ in squeezed_sizes(1000, 1000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -11,7 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imuge_cli.errors import InputError, RecoveryError
-from imuge_cli.image.working_size import LIMIT, carry_residual, resize_plane, to_working, working_size
+from imuge_cli.image.working_size import (
+    LIMIT,
+    carry_residual,
+    resize_plane,
+    squeezed_sizes,
+    to_working,
+    working_size,
+)
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
 from imuge_cli.lattice.synchronise import (
@@ -124,8 +132,8 @@ class LatticeModel:
         )
 
     def _synchronise(self, pixels: Pixels) -> tuple[Carrier, Frame, Fix] | None:
-        """The lattice's place: tried as the suspect lies, then as a crop by the pilots, then at any scale, place and
-        orientation by the template."""
+        """The lattice's place: tried as the suspect lies, then squeezed, then as a crop by the pilots, then at any
+        scale, place and orientation by the template."""
         height, width = pixels.shape[:2]
         if min(height, width) < MINIMUM_SIDE // 2:
             return None
@@ -137,6 +145,10 @@ class LatticeModel:
             fix = synchronise_direct(self._plane(pixels, size), self._secret, _ALL_STEPS)
             if fix is not None:
                 return self._frame(*self._settle(pixels, fix, size), (height, width))
+        for size in squeezed_sizes(height, width):
+            fix = synchronise_direct(self._plane(pixels, size), self._secret, _ALL_STEPS, thorough=False)
+            if fix is not None:
+                return self._frame(fix, size, (height, width))
         plane = self._plane(pixels, sizes[0])
         fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
         if fix is not None and _fits(fix, sizes[0]):
@@ -196,7 +208,7 @@ class LatticeModel:
             height=size[0],
             width=size[1],
             canvas=canvas,
-            scale=suspect[0] / size[0],
+            scale=math.sqrt(suspect[0] / size[0] * suspect[1] / size[1]),
             z_score=fix.z_score,
         )
         return make_carrier(self._secret, *canvas, self._device), frame, fix
