@@ -131,8 +131,7 @@ def test_memory_stays_bounded_at_24_megapixels() -> None:
     script = """
         from pathlib import Path
         import numpy as np
-        from imuge_cli.image.working_size import squeezed_sizes as squeezed_sizes
-from imuge_cli.image.working_size import carry_residual, to_working, working_size
+        from imuge_cli.image.working_size import carry_residual, to_working, working_size
         pixels = np.full((4000, 6000, 3), 128, np.uint8)
         size = working_size(4000, 6000)
         to_working(pixels, size)
