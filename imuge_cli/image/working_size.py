@@ -20,31 +20,22 @@ from imuge_cli.image.picture import Pixels
 Plane = NDArray[np.float32]
 
 LIMIT = 1024
-MULTIPLE = 16
+LEAST = 16
+# Of format version 2, whose large pictures were not scaled alike in both directions.
+MULTIPLE_BEFORE = 16
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in JPEG
 _STRIP_PIXELS = 1 << 20
 
 
-def working_size(height: int, width: int, limit: int = LIMIT) -> tuple[int, int]:
+def working_size(height: int, width: int, limit: int = LIMIT, *, multiple: int = 1) -> tuple[int, int]:
     """(height, width) to work at: unchanged up to `limit` on the longer side; beyond it the longer side
-    becomes `limit` and the other one goes with it, to the nearest multiple of 16 (at least 16)."""
+    becomes `limit` and the other one goes with it, to the nearest multiple (at least 16)."""
     longer = max(height, width)
     if longer <= limit:
         return height, width
     shorter = min(height, width) * limit / longer
-    rounded = min(limit, max(MULTIPLE, int(shorter / MULTIPLE + 0.5) * MULTIPLE))
+    rounded = min(limit, max(LEAST, int(shorter / multiple + 0.5) * multiple))
     return (limit, rounded) if height >= width else (rounded, limit)
-
-
-def squeezed_sizes(height: int, width: int, share: float = 0.1) -> list[tuple[int, int]]:
-    """The working sizes of large pictures (over the limit) whose sides one axis was changed against the other, by up to
-    a share, to give this size; nearest to the size's own proportions first, and those themselves left out."""
-    own = working_size(height * LIMIT, width * LIMIT)
-    shorter = min(own)
-    steps = range(1, int(shorter * share / MULTIPLE) + 1)
-    sides = [shorter + sign * step * MULTIPLE for step in steps for sign in (-1, 1)]
-    upright = height >= width
-    return [(LIMIT, side) if upright else (side, LIMIT) for side in sides if MULTIPLE <= side <= LIMIT]
 
 
 def to_working(pixels: NDArray[np.generic], size: tuple[int, int]) -> Plane:

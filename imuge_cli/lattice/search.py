@@ -10,7 +10,7 @@ with, are improved step by step. What was found counts where its score is beyond
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -37,6 +37,7 @@ from imuge_cli.lattice.template import (
 )
 from imuge_cli.lattice.view import Plane, Suspect
 
+Scale = tuple[float, float]
 Complex = NDArray[np.complexfloating[Any, Any]]
 
 _SPAN = PERIOD * PITCH
@@ -51,6 +52,8 @@ _SMALLEST = 0.45
 _PLENTY = 800.0
 # A suspect may show so many times what a picture can be, where there is a frame around the picture.
 _FRAMED = 2.2
+# By which share one side of a whole picture may have been changed against the other.
+_SQUEEZED = 0.1
 # Squared change of a response from one pixel to the next, from which on its phase says little: at first, and at last.
 _STEEP, _STEEP_AT_LAST = 100.0, 800.0
 # The same, below which there is no template: even flat areas of immunized pictures change by more.
@@ -75,7 +78,7 @@ class _Place:
     """row, column: the first point's centre modulo the pattern's span, working pixels into the oriented suspect."""
 
     score: float
-    scale: float
+    scale: Scale
     orientation: Orientation
     row: float
     column: float
@@ -83,9 +86,10 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Pass:
-    """Scales to try, and in which orientations. halves: whether places between pixels are tried as well."""
+    """Scales (of rows, of columns) to try, and in which orientations. halves: whether places between pixels are tried
+    as well."""
 
-    scales: Sequence[float]
+    scales: Sequence[Scale]
     orientations: Sequence[Orientation]
     halves: bool = False
 
@@ -93,14 +97,19 @@ class _Pass:
 def _passes(height: int, width: int, orientations: Sequence[Orientation]) -> Iterator[_Pass]:
     """From the most probable to the dearest: same scale; any scale, widely spaced; closely spaced, for busy pictures,
     which bear hardly any displacement; with a frame around."""
-    yield _Pass([1.0], orientations)
-    yield _Pass(scales(height, width), orientations)
+    yield _Pass([(1.0, 1.0)], orientations)
+    yield _Pass(_alike(scales(height, width)), orientations)
     upright = [orientation for orientation in orientations if orientation == UPRIGHT]
+    yield _Pass(squeezed_scales(height, width), upright)
     for tried, halves in (
         (scales(height, width, _SLACK / 2, fine=True), True),
         (framed_scales(height, width), False),
     ):
-        yield _Pass([scale for scale in tried if scale > _SMALLEST], upright, halves)
+        yield _Pass(_alike(scale for scale in tried if scale > _SMALLEST), upright, halves)
+
+
+def _alike(tried: Iterable[float]) -> list[Scale]:
+    return [(scale, scale) for scale in tried]
 
 
 def scales(height: int, width: int, slack: float = _SLACK, *, fine: bool = False) -> list[float]:
@@ -125,9 +134,17 @@ def framed_scales(height: int, width: int) -> list[float]:
     return [first / ratio**number for number in range(1, math.ceil(math.log(_FRAMED) / math.log(ratio)))]
 
 
+def squeezed_scales(height: int, width: int) -> list[Scale]:
+    """The scales of the whole of a large picture, one of whose sides was changed against the other."""
+    longer = max(height, width) / LIMIT
+    steps = range(1, int(_SQUEEZED * LIMIT / (4 * _SLACK)) + 1)
+    other = [longer * math.exp(sign * step * 4 * _SLACK / LIMIT) for step in steps for sign in (-1, 1)]
+    return [(longer, scale) if height >= width else (scale, longer) for scale in other]
+
+
 def _candidates(suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidate]:
     """The most promising placements, most promising first; not improved yet."""
-    suspect.prepare(2 * scale for scale in tried.scales)
+    suspect.prepare(2 * math.sqrt(rows * columns) for rows, columns in tried.scales)
     for orientation in tried.orientations:
         _reference(secret, orientation)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
@@ -136,7 +153,7 @@ def _candidates(suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidat
     return [_placed(suspect, secret, place) for place in places[:_TRIED] if place.score >= _PROMISING]
 
 
-def _at_scale(suspect: Suspect, secret: Secret, scale: float, tried: _Pass) -> Iterator[_Place]:
+def _at_scale(suspect: Suspect, secret: Secret, scale: Scale, tried: _Pass) -> Iterator[_Place]:
     response = _response(suspect, scale)
     best: dict[Orientation, _Place] = {}
     for shift in _HALVES if tried.halves else _HALVES[:1]:
@@ -162,9 +179,9 @@ class _Response:
     width: int
 
 
-def _response(suspect: Suspect, scale: float) -> _Response:
-    height, width = (math.floor(side / scale) for side in suspect.shape)
-    half = suspect.reduced(2 * scale, (height // 2 + 1, width // 2 + 1))
+def _response(suspect: Suspect, scale: Scale) -> _Response:
+    height, width = (math.floor(side / by) for side, by in zip(suspect.shape, scale, strict=True))
+    half = suspect.reduced((2 * scale[0], 2 * scale[1]), (height // 2 + 1, width // 2 + 1))
     narrow, wide = (cv2.GaussianBlur(half, (0, 0), sigma / 2, borderType=cv2.BORDER_REFLECT) for sigma in SIGMAS)
     return _Response(np.asarray((narrow - wide) * response_scale(), np.float32), height, width)
 
@@ -233,7 +250,7 @@ def _placed(suspect: Suspect, secret: Secret, place: _Place) -> Candidate:
             orientation=place.orientation,
         )
     top, left = (PITCH // 2 - at for at in (place.row, place.column))
-    return Candidate(place.score, Placement(top, left, place.scale, place.scale, place.orientation))
+    return Candidate(place.score, Placement(top, left, *place.scale, place.orientation))
 
 
 class _Agreement:

@@ -59,18 +59,15 @@ class Placed:
     placement: Placement
 
 
-def synchronise_direct(plane: Tensor, secret: Secret, steps: tuple[float, ...], *, thorough: bool = True) -> Fix | None:
+def synchronise_direct(plane: Tensor, secret: Secret, steps: tuple[float, ...]) -> Fix | None:
     """Try the suspect as it lies: its first pixel is the immunized picture's first pixel.
 
-    plane: luma, 1 x 1 x H x W, grey levels. thorough: where that does not tell enough, blur and the like are undone;
-    else a header must be read.
+    plane: luma, 1 x 1 x H x W, grey levels. Where that does not tell enough, blur and the like are undone first.
     """
     layout = make_layout(secret, plane.shape[-2] // BLOCK, plane.shape[-1] // BLOCK)
     plain = _direct(plane, layout, steps)
     if plain is not None and plain.header is not None:
         return plain
-    if not thorough:
-        return None
     undone = _undone(plane, layout, steps)
     # So many responses were tried that the pilots' agreement alone says less.
     if undone is not None and undone.header is not None:
@@ -134,14 +131,16 @@ def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tupl
     plane: luma, H x W grey levels. The fix has no header, and says nothing but the place and the template's score,
     where the template alone is beyond doubt.
     """
-    best: Placed | None = None
+    best: tuple[float, Placed] | None = None
     for candidate in promising(Suspect(plane), secret):
         placed = _read_at(plane, secret, steps, candidate)
-        if placed.fix.header is not None:
+        certain = candidate.score >= TEMPLATE_THRESHOLD_ALONE
+        if placed.fix.header is not None and certain:
             return placed
-        if candidate.score >= TEMPLATE_THRESHOLD_ALONE and (best is None or placed.fix.z_score > best.fix.z_score):
-            best = placed
-    return best
+        # A header can be read a little beside the true place too, where nothing else can.
+        if (certain or placed.fix.header is not None) and (best is None or candidate.score > best[0]):
+            best = candidate.score, placed
+    return None if best is None else best[1]
 
 
 def _read_at(plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], candidate: Candidate) -> Placed:

@@ -33,11 +33,13 @@ class Suspect:
         plane = self._at(math.sqrt(scale[0] * scale[1]))
         return np.asarray(cv2.remap(plane, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.float32)
 
-    def reduced(self, scale: float, size: tuple[int, int]) -> Plane:
+    def reduced(self, scale: tuple[float, float], size: tuple[int, int]) -> Plane:
         """size samples from the first row and column on, `scale` of the suspect's pixels apart; quicker, less exact."""
-        matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5]])
+        rows, columns = scale
+        matrix = np.array([[columns, 0, columns / 2 - 0.5], [0, rows, rows / 2 - 0.5]])
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        done = cv2.warpAffine(self._at(scale), matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
+        plane = self._at(math.sqrt(rows * columns))
+        done = cv2.warpAffine(plane, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
         return np.asarray(done, np.float32)
 
     def prepare(self, scales: Iterable[float]) -> None:

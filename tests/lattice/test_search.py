@@ -15,7 +15,7 @@ from imuge_cli.image.picture import Picture
 from imuge_cli.image.working_size import luma
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation
-from imuge_cli.lattice.search import Candidate, framed_scales, promising, scales
+from imuge_cli.lattice.search import Candidate, framed_scales, promising, scales, squeezed_scales
 from imuge_cli.lattice.view import Suspect
 
 SECRET = Secret.default()
@@ -88,6 +88,10 @@ def test_scales_cover_what_a_suspect_can_be() -> None:
     assert tried[0] == 0.5 and tried[-1] > 512 / 206
     shown = [512 / scale for scale in tried]
     assert max(before - after for before, after in pairwise(shown)) < 5.3
+    squeezed = squeezed_scales(1500, 2000)
+    assert {scale for _, scale in squeezed} == {2000 / 1024}
+    aspects = sorted([1.0, *(rows / columns for rows, columns in squeezed)])
+    assert aspects[0] < 0.91 and aspects[-1] > 1.09 and max(b / a for a, b in pairwise(aspects)) < 1.0052
     framed = framed_scales(300, 512)
     assert max(framed) < 0.5 and min(framed) < 0.5 / 2.15
 

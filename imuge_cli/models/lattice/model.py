@@ -14,9 +14,9 @@ from torch import Tensor
 from imuge_cli.errors import InputError, RecoveryError
 from imuge_cli.image.working_size import (
     LIMIT,
+    MULTIPLE_BEFORE,
     carry_residual,
     resize_plane,
-    squeezed_sizes,
     to_working,
     working_size,
 )
@@ -132,23 +132,23 @@ class LatticeModel:
         )
 
     def _synchronise(self, pixels: Pixels) -> tuple[Carrier, Frame, Fix] | None:
-        """The lattice's place: tried as the suspect lies, then squeezed, then as a crop by the pilots, then at any
-        scale, place and orientation by the template."""
+        """The lattice's place: tried as the suspect lies, then as a crop by the pilots, then at any scale, place and
+        orientation by the template."""
         height, width = pixels.shape[:2]
         if min(height, width) < MINIMUM_SIDE // 2:
             return None
-        sizes = [working_size(height, width)]
-        enlarged = working_size(height * LIMIT, width * LIMIT)
-        if enlarged != sizes[0]:
-            sizes.append(enlarged)
+        # As it is, or as the whole of a picture of more than LIMIT pixels.
+        sizes = list(
+            dict.fromkeys(
+                working_size(height * factor, width * factor, multiple=multiple)
+                for multiple in (1, MULTIPLE_BEFORE)
+                for factor in (1, LIMIT)
+            )
+        )
         for size in sizes:
             fix = synchronise_direct(self._plane(pixels, size), self._secret, _ALL_STEPS)
             if fix is not None:
                 return self._frame(*self._settle(pixels, fix, size), (height, width))
-        for size in squeezed_sizes(height, width):
-            fix = synchronise_direct(self._plane(pixels, size), self._secret, _ALL_STEPS, thorough=False)
-            if fix is not None:
-                return self._frame(fix, size, (height, width))
         plane = self._plane(pixels, sizes[0])
         fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
         if fix is not None and _fits(fix, sizes[0]):
@@ -174,7 +174,7 @@ class LatticeModel:
             suspect = suspect[::-1]
         place = replace(place, rows_scale=place.rows_scale * ratio[0], columns_scale=place.columns_scale * ratio[1])
         rows, columns = place.box(*suspect)
-        canvas = (rows.stop, columns.stop) if header is None else working_size(header.height, header.width)
+        canvas = (rows.stop, columns.stop) if header is None else _canvas(header)
         rows, columns = slice(rows.start, min(rows.stop, canvas[0])), slice(columns.start, min(columns.stop, canvas[1]))
         height, width = rows.stop - rows.start, columns.stop - columns.start
         if min(height, width) < BLOCK:
@@ -189,7 +189,7 @@ class LatticeModel:
         if fix.header is None:
             return fix, size
         step = STEPS[STRENGTHS[fix.header.strength]]
-        canvas = working_size(fix.header.height, fix.header.width)
+        canvas = _canvas(fix.header)
         if canvas != size:
             whole = synchronise_direct(self._plane(pixels, canvas), self._secret, (step,))
             if whole is not None and whole.header == fix.header and whole.z_score > fix.z_score:
@@ -200,7 +200,7 @@ class LatticeModel:
         return luma(_to_tensor(to_working(pixels, size), self._device))
 
     def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Carrier, Frame, Fix]:
-        canvas = size if fix.header is None else working_size(fix.header.height, fix.header.width)
+        canvas = size if fix.header is None else _canvas(fix.header)
         canvas = (max(canvas[0], fix.top + size[0]), max(canvas[1], fix.left + size[1]))
         frame = Frame(
             top=fix.top,
@@ -262,11 +262,16 @@ class LatticeModel:
         return Recovered(_paste(pixels, whole[rows, columns], inside, frame), information, inside)
 
 
+def _canvas(header: Header) -> tuple[int, int]:
+    """The working size of the picture that a header tells of."""
+    return working_size(header.height, header.width, multiple=MULTIPLE_BEFORE if header.version == 2 else 1)
+
+
 def _fits(fix: Fix, size: tuple[int, int]) -> bool:
     """Whether all of a suspect lies inside the picture that its header tells of."""
     if fix.header is None:
         return False
-    canvas = working_size(fix.header.height, fix.header.width)
+    canvas = _canvas(fix.header)
     return fix.top + size[0] <= canvas[0] and fix.left + size[1] <= canvas[1]
 
 
