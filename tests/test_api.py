@@ -312,7 +312,7 @@ def test_a_large_picture_is_protected_at_its_working_size(
 
 
 def test_a_large_picture_made_smaller_is_still_intact(engine: Imuge, other: Pixels8) -> None:
-    """900 x 1300 is protected at 704 x 1024; people share it at whatever size they like."""
+    """900 x 1300 is protected at 709 x 1024; people share it at whatever size they like."""
     large = cv2.resize(other, (1300, 900), interpolation=cv2.INTER_CUBIC)
     sent = engine.immunize(Picture(pixels=large), image_id=9).picture
     for height, width in ((709, 1024), (450, 650)):
