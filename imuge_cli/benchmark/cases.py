@@ -201,21 +201,13 @@ def _row(
         psnr=psnr(reference, answer.picture),
         canvas_psnr=None,
         seconds=answer.seconds,
-        offset_error=_offset_error(subject, attacked, place),
-        scale_error=None if place is None else abs(place.scale / _true_scale(attacked) - 1),
+        offset_error=None if place is None else _offset_error(attacked, place),
+        scale_error=None if place is None else abs(place.scale / math.sqrt(math.prod(attacked.scale)) - 1),
     )
 
 
-def _true_scale(attacked: Attacked) -> float:
-    """Suspect pixels per original pixel, of both axes together."""
-    _, _, rows, columns = attacked.crop_box
-    return float(math.sqrt(attacked.image.shape[0] / rows * attacked.image.shape[1] / columns))
-
-
-def _offset_error(subject: Subject, attacked: Attacked, place: Synchronised | None) -> float | None:
+def _offset_error(attacked: Attacked, place: Synchronised) -> float:
     """In the original's pixels, the larger of both axes."""
-    if place is None:
-        return None
     top, left = attacked.crop_box[:2]
     return float(max(abs(place.offset_rows - top), abs(place.offset_cols - left)))
 

@@ -244,7 +244,7 @@ def _placed(suspect: Suspect, secret: Secret, place: _Place) -> Candidate:
     """A place in a placement's terms: somewhere in the first repetition of the pattern, which one is not known yet."""
     if place.orientation != UPRIGHT:
         # Once more in the picture as it was: there the first point is another one.
-        upright = Suspect(place.orientation.undo(suspect.plane))
+        upright = suspect.undone(place.orientation)
         place = replace(
             next(_at_scale(upright, secret, place.scale, _Pass([place.scale], [UPRIGHT], halves=True))),
             orientation=place.orientation,
@@ -261,7 +261,7 @@ class _Agreement:
     """
 
     def __init__(self, suspect: Suspect, secret: Secret, placement: Placement, steep: float, *, pattern: bool) -> None:
-        self._suspect, self._secret, self._steep, self._pattern = suspect, secret, steep, pattern
+        self._suspect, self._steep = suspect, steep
         height, width = suspect.shape
         ends = (placement.top + height / placement.rows_scale, placement.left + width / placement.columns_scale)
         self.rows, self.columns = (
@@ -272,20 +272,19 @@ class _Agreement:
         # While the place is not known well, half of the samples tell as much.
         self._spacing = 2 if pattern else 1
         self._filters = template_filters(torch.device("cpu"), self._spacing)
-        self.dither = _dither(secret, self.rows, self.columns)
+        if self.empty:
+            return
+        span, first = (len(self.rows), len(self.columns)), {"top": int(self.rows[0]), "left": int(self.columns[0])}
+        # Which points take their dither from the pattern.
+        self.repeats = repeats(*span, **first)
+        self._dither = template_dither(secret, *span, **first)
         self._used = self.repeats if pattern else np.ones_like(self.repeats)
-
-    @property
-    def repeats(self) -> NDArray[np.bool_]:
-        """Which points take their dither from the pattern."""
-        return np.asarray(np.multiply.outer(self.rows, self.columns) % 2 == 0)
 
     @property
     def centre(self) -> tuple[float, float]:
         """Working row and column in the middle of the points."""
-        return PITCH * float(self.rows[0] + self.rows[-1] + 1) / 2, PITCH * float(
-            self.columns[0] + self.columns[-1] + 1
-        ) / 2
+        row, column = (PITCH * float(at[0] + at[-1] + 1) / 2 for at in (self.rows, self.columns))
+        return row, column
 
     @property
     def half(self) -> tuple[float, float]:
@@ -304,31 +303,31 @@ class _Agreement:
 
     def __call__(self, placement: Placement) -> float:
         """What is climbed: the weighted sum of cosines over its deviation, were every dither used once."""
-        found = (self.phases(placement) * np.exp(-2j * np.pi * self.dither))[self._used]
-        return float(found.real.sum()) / math.sqrt(max(float(np.square(np.abs(found)).sum()) / 2, 1e-6))
+        return _score(self._errors(placement)[self._used])
 
     def score(self, placement: Placement) -> float:
         """The same in true standard deviations: dithers that repeat count once."""
-        found = self.phases(placement) * np.exp(-2j * np.pi * self.dither)
+        found = self._errors(placement)
         rows, columns = np.meshgrid(self.rows, self.columns, indexing="ij")
         own = _POINTS**2 + rows * _POINTS + columns
         groups = np.where(self.repeats, rows % PERIOD * PERIOD + columns % PERIOD, own)[self._used]
         real, imaginary = (np.bincount(groups, part[self._used]) for part in (found.real, found.imag))
-        return float(real.sum()) / math.sqrt(max(float((real**2 + imaginary**2).sum()) / 2, 1e-6))
+        return _score(real + 1j * imaginary)
+
+    def _errors(self, placement: Placement) -> Complex:
+        """Weighted phases with the dither removed."""
+        return np.asarray(self.phases(placement) * np.exp(-2j * np.pi * self._dither))
+
+
+def _score(errors: Complex) -> float:
+    """The sum of weighted phase errors' cosines over its deviation, were the dithers of all of them drawn anew."""
+    return float(errors.real.sum()) / math.sqrt(max(float(np.square(np.abs(errors)).sum()) / 2, 1e-6))
 
 
 def _points(start: float, end: float, limit: int | None) -> NDArray[np.int64]:
     """The points whose centres lie between two places, working pixels; none before the first or from `limit` on."""
     first, last = math.ceil((start - PITCH / 2) / PITCH), math.ceil((end - PITCH / 2) / PITCH)
     return np.arange(first, last) if limit is None else np.arange(max(0, first), min(limit, last))
-
-
-def _dither(secret: Secret, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Of points of any number; what those have that lie outside of every picture means nothing."""
-    pattern = template_dither(secret, PERIOD, PERIOD)[np.ix_(rows % PERIOD, columns % PERIOD)]
-    inside = np.ix_(rows.clip(0, _POINTS - 1), columns.clip(0, _POINTS - 1))
-    own = template_dither(secret, _POINTS, _POINTS)[inside]
-    return np.where(np.multiply.outer(rows, columns) % 2 == 0, pattern, own).astype(np.float32)
 
 
 def _resolved(agreement: _Agreement, secret: Secret, placement: Placement) -> Placement:
@@ -340,8 +339,8 @@ def _resolved(agreement: _Agreement, secret: Secret, placement: Placement) -> Pl
             rows, columns = agreement.rows + down, agreement.columns + right
             inside = np.logical_and.outer((rows >= 0) & (rows < _POINTS), (columns >= 0) & (columns < _POINTS))
             own = ~agreement.repeats & inside
-            found = (phases * np.exp(-2j * np.pi * _dither(secret, rows, columns)))[own]
-            score = float(found.real.sum()) / math.sqrt(max(float(np.square(np.abs(found)).sum()) / 2, 1e-6))
+            dither = template_dither(secret, *phases.shape, top=int(rows[0]), left=int(columns[0]))
+            score = _score((phases * np.exp(-2j * np.pi * dither))[own])
             if score > best[0]:
                 moved = (placement.top + down * PITCH, placement.left + right * PITCH)
                 best = score, replace(placement, top=moved[0], left=moved[1])
@@ -359,7 +358,7 @@ def _repetitions(points: NDArray[np.int64]) -> list[int]:
 def refined(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate:
     """Place and scales improved as far as the template says, by the pattern and then by all points; given up where the
     pattern says too little. suspect: as it lies."""
-    upright = Suspect(candidate.placement.orientation.undo(suspect.plane))
+    upright = suspect.undone(candidate.placement.orientation)
     placement, score = candidate.placement, candidate.score
     for number, (pattern, steep) in enumerate(((True, _STEEP), (False, _STEEP), (False, _STEEP_AT_LAST))):
         agreement = _Agreement(upright, secret, placement, steep, pattern=pattern)

@@ -133,8 +133,9 @@ def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tupl
     """
     best: tuple[float, Placed] | None = None
     for candidate in promising(Suspect(plane), secret):
-        placed = _read_at(plane, secret, steps, candidate)
         certain = candidate.score >= TEMPLATE_THRESHOLD_ALONE
+        # To find out what was done to the frequencies takes long: only where the template is certain.
+        placed = _read_at(plane, secret, steps, candidate, thorough=certain)
         if placed.fix.header is not None and certain:
             return placed
         # A header can be read a little beside the true place too, where nothing else can.
@@ -143,24 +144,24 @@ def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tupl
     return None if best is None else best[1]
 
 
-def _read_at(plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], candidate: Candidate) -> Placed:
+def _read_at(
+    plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], candidate: Candidate, *, thorough: bool
+) -> Placed:
     placement = candidate.placement
     upright = placement.orientation.undo(plane)
     rows, columns = placement.box(*upright.shape)
     shown = torch.from_numpy(placement.shown(upright, rows, columns))[None, None]
-    # To find out what was done to the frequencies takes long: only where the template is certain.
-    certain = candidate.score >= TEMPLATE_THRESHOLD_ALONE
-    fix = synchronise_at(shown, secret, steps, rows.start, columns.start, thorough=certain)
+    fix = synchronise_at(shown, secret, steps, rows.start, columns.start, thorough=thorough)
     if fix is None:
         code = np.zeros(CODE_BITS, np.uint8)
         fix = Fix(rows.start, columns.start, candidate.score, steps[0], None, code)
     return Placed(fix, placement)
 
 
-def pilot_phasors(layout: Layout, slots: int) -> Tensor:
-    """What undoes the dither of pilots in the first slots, 0 where a slot has none: slots x rows x columns, complex."""
-    dither = torch.from_numpy(layout.dither[:slots])
-    has_pilot = torch.from_numpy(layout.order[:1]) == torch.arange(slots)[:, None, None]
+def _pilot_phasors(layout: Layout) -> Tensor:
+    """What undoes the dither of pilots, 0 where a robust slot has none: slots x rows x columns, complex."""
+    dither = torch.from_numpy(layout.dither[:ROBUST_SLOTS])
+    has_pilot = torch.from_numpy(layout.order[:1]) == torch.arange(ROBUST_SLOTS)[:, None, None]
     return has_pilot * torch.polar(torch.ones_like(dither), -2 * torch.pi * dither)
 
 
@@ -209,7 +210,7 @@ def _phases(
 def _best_offset(plane: Tensor, layout: Layout, step: float, size: int) -> tuple[float, int, int]:
     """Correlate all 64 block phases with the pilot plane: best score, and the offset (top, left) in pixels."""
     device = plane.device
-    reference = pilot_phasors(layout, ROBUST_SLOTS).to(device)
+    reference = _pilot_phasors(layout).to(device)
     rows, columns = plane.shape[-2] // BLOCK, plane.shape[-1] // BLOCK
     shape = (_even(size + rows), _even(size + columns))
     spectrum = torch.fft.fft2(reference, s=shape)

@@ -31,6 +31,7 @@ STEP = 30.0
 PULL = 0.7
 # Half the filter's side.
 REACH = 28
+_MARGIN = REACH - PITCH // 2
 _ROUNDS = 12
 
 
@@ -41,8 +42,7 @@ def template_filters(device: torch.device, spacing: int = 1) -> Tensor:
     Its centre lies between pixels, as a point's does. Unit norm. spacing: for samples that many pixels apart (1 or 2,
     which makes half of 56).
     """
-    at = (torch.arange(2 * REACH // spacing, dtype=torch.float64) + 0.5) * spacing - REACH
-    narrow, wide = (_gaussian(at, sigma) for sigma in SIGMAS)
+    at, narrow, wide = _averages(spacing)
     plane = torch.outer(narrow, narrow) - torch.outer(wide, wide)
     sloped = [
         torch.outer(narrow * at, narrow) / SIGMAS[0] ** 2 - torch.outer(wide * at, wide) / SIGMAS[1] ** 2,
@@ -52,39 +52,38 @@ def template_filters(device: torch.device, spacing: int = 1) -> Tensor:
     return filters
 
 
-def _gaussian(at: Tensor, sigma: float) -> Tensor:
-    weights = torch.exp(-at.square() / (2 * sigma**2))
-    return weights / weights.sum()
+def _averages(spacing: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Places of samples along one axis, pixels from the centre, and the weights there of the two Gaussians."""
+    at = (torch.arange(2 * REACH // spacing, dtype=torch.float64) + 0.5) * spacing - REACH
+    narrow, wide = (torch.exp(-at.square() / (2 * sigma**2)) for sigma in SIGMAS)
+    return at, narrow / narrow.sum(), wide / wide.sum()
 
 
+@lru_cache(maxsize=1)
 def response_scale() -> float:
     """What the difference of two Gaussian averages is multiplied by to give a response."""
-    at = torch.arange(2 * REACH, dtype=torch.float64) - REACH + 0.5
-    narrow, wide = (_gaussian(at, sigma) for sigma in SIGMAS)
+    _, narrow, wide = _averages(1)
     return float(1 / (torch.outer(narrow, narrow) - torch.outer(wide, wide)).norm())
 
 
-def template_dither(secret: Secret, rows: int, columns: int) -> NDArray[np.float32]:
-    """Dither in [0, 1), cells, of the points of a picture: rows x columns.
+def template_dither(secret: Secret, rows: int, columns: int, *, top: int = 0, left: int = 0) -> NDArray[np.float32]:
+    """Dither in [0, 1), cells, of the points [top, top + rows) x [left, left + columns) of a picture.
+
+    Points outside of every picture, of negative numbers say, have the pattern's dither too; their own means nothing.
 
     Format version 3: 2 bytes a point (little endian, over 65,536), from one plane for points of odd row and odd column,
     and from another, at row and column modulo PERIOD, for all others.
     """
-    own = _plane(secret.subkey("template"), rows, columns)
-    pattern = _plane(secret.subkey("template pattern"), PERIOD, PERIOD)
-    repeated = np.tile(pattern, (-(-rows // PERIOD), -(-columns // PERIOD)))[:rows, :columns]
-    dither: NDArray[np.float32] = np.where(repeats(rows, columns), repeated, own)
-    return dither
+    own = plane_bytes(secret.subkey("template"), rows, columns, 2, top=top, left=left)
+    pattern = plane_bytes(secret.subkey("template pattern"), PERIOD, PERIOD, 2)
+    repeated = pattern[np.ix_((top + np.arange(rows)) % PERIOD, (left + np.arange(columns)) % PERIOD)]
+    chosen = np.where(repeats(rows, columns, top=top, left=left)[..., None], repeated, own)
+    return chosen.view("<u2")[..., 0].astype(np.float32) / np.float32(65536)
 
 
-def repeats(rows: int, columns: int) -> NDArray[np.bool_]:
-    """Which points take their dither from the pattern: rows x columns."""
-    return np.asarray(np.multiply.outer(np.arange(rows), np.arange(columns)) % 2 == 0)
-
-
-def _plane(key: bytes, rows: int, columns: int) -> NDArray[np.float32]:
-    numbers = plane_bytes(key, rows, columns, 2).view("<u2")[..., 0]
-    return np.asarray(numbers, np.float32) / np.float32(65536)
+def repeats(rows: int, columns: int, *, top: int = 0, left: int = 0) -> NDArray[np.bool_]:
+    """Which of the points [top, top + rows) x [left, left + columns) take their dither from the pattern."""
+    return np.asarray(np.multiply.outer(top + np.arange(rows), left + np.arange(columns)) % 2 == 0)
 
 
 def respond(plane: Tensor, filters: Tensor, spacing: int = 1) -> Tensor:
@@ -94,7 +93,7 @@ def respond(plane: Tensor, filters: Tensor, spacing: int = 1) -> Tensor:
     """
     pitch = PITCH // spacing
     rows, columns = plane.shape[-2] // pitch, plane.shape[-1] // pitch
-    margin = (REACH - PITCH // 2) // spacing
+    margin = _MARGIN // spacing
     whole = functional.pad(plane, (margin,) * 4, mode="reflect")
     whole = whole[..., : rows * pitch + 2 * margin, : columns * pitch + 2 * margin]
     return functional.conv2d(whole, filters, stride=pitch)
@@ -109,12 +108,11 @@ def template_residual(plane: Tensor, dither: Tensor) -> Tensor:
     found = respond(plane, filters)
     nearest = (torch.round(found / STEP - dither) + dither) * STEP
     wanted = found + PULL * (nearest - found)
-    margin = REACH - PITCH // 2
     height, width = plane.shape[-2:]
     residual = torch.zeros_like(plane)
     for _ in range(_ROUNDS):
         error = wanted - found - respond(residual, filters)
-        spread = functional.conv_transpose2d(error, filters, stride=PITCH)[..., margin:, margin:]
+        spread = functional.conv_transpose2d(error, filters, stride=PITCH)[..., _MARGIN:, _MARGIN:]
         spread = functional.pad(spread, (0, max(0, width - spread.shape[-1]), 0, max(0, height - spread.shape[-2])))
         spread = spread[..., :height, :width]
         residual += (spread - synthesise(analyse(spread), height, width)) / 2

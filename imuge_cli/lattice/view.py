@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imuge_cli.lattice.placement import UPRIGHT, Orientation
+
 Plane = NDArray[np.float32]
 
 
@@ -18,6 +20,7 @@ class Suspect:
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
         self._smoothed: dict[int, Plane] = {}
+        self._undone: dict[Orientation, Suspect] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -41,6 +44,14 @@ class Suspect:
         plane = self._at(math.sqrt(rows * columns))
         done = cv2.warpAffine(plane, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
         return np.asarray(done, np.float32)
+
+    def undone(self, orientation: Orientation) -> Suspect:
+        """As it would lie had it not been turned or mirrored so."""
+        if orientation == UPRIGHT:
+            return self
+        if orientation not in self._undone:
+            self._undone[orientation] = Suspect(orientation.undo(self.plane))
+        return self._undone[orientation]
 
     def prepare(self, scales: Iterable[float]) -> None:
         """Make what looks at these scales need, so that threads may share it."""

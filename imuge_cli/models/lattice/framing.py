@@ -42,11 +42,14 @@ def _shown(upright: NDArray[Any], frame: Frame) -> Plane:
     return place.shown(upright, *box)
 
 
-def foreign(frame: Frame, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which of a suspect's pixels show nothing of the picture (a frame around it, say): of the suspect's shape."""
+def foreign(frame: Frame, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Which of a suspect's pixels show nothing of the picture (a frame around it, say): of the suspect's shape.
+
+    None where the box is the suspect, so that all of it is the picture's.
+    """
     place = frame.placement
     if place is None:
-        return np.zeros(shape, bool)
+        return None
     upright = shape[::-1] if place.orientation.transposed else shape
     rows, columns = (
         _beyond(start, scale, side, limit)

@@ -107,11 +107,12 @@ class LatticeModel:
         found = self._synchronise(pixels)
         if found is None:
             return Verified(frame=None, header=None, probability=np.zeros((height, width), np.float32))
-        carrier, frame, fix = found
+        frame, fix = found
         if frame.placement is not None and fix.header is None:
             # Which symbols lie where depends on the original's size, which the header tells.
             nothing = np.zeros((height, width), np.float32)
             return Verified(frame=frame, header=None, probability=nothing, legible=False)
+        carrier = make_carrier(self._secret, *frame.canvas, self._device)
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
@@ -123,7 +124,9 @@ class LatticeModel:
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         inside = probability[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
-        shown[foreign(frame, (height, width))] = 1
+        around = foreign(frame, (height, width))
+        if around is not None:
+            shown[around] = 1
         return Verified(
             frame=frame,
             header=fix.header,
@@ -131,7 +134,7 @@ class LatticeModel:
             evidence=_Evidence(carrier, reception, probability),
         )
 
-    def _synchronise(self, pixels: Pixels) -> tuple[Carrier, Frame, Fix] | None:
+    def _synchronise(self, pixels: Pixels) -> tuple[Frame, Fix] | None:
         """The lattice's place: tried as the suspect lies, then as a crop by the pilots, then at any scale, place and
         orientation by the template."""
         height, width = pixels.shape[:2]
@@ -164,7 +167,7 @@ class LatticeModel:
 
     def _placed_frame(
         self, placed: Placed, size: tuple[int, int], suspect: tuple[int, int]
-    ) -> tuple[Carrier, Frame, Fix] | None:
+    ) -> tuple[Frame, Fix] | None:
         """size: at which the suspect was searched."""
         fix, header = placed.fix, placed.fix.header
         ratio = (suspect[0] / size[0], suspect[1] / size[1])
@@ -182,7 +185,7 @@ class LatticeModel:
         frame = Frame(rows.start, columns.start, height, width, canvas, place.scale, fix.z_score, place)
         if header is not None:
             fix = replace(fix, step=STEPS[STRENGTHS[header.strength]])
-        return make_carrier(self._secret, *canvas, self._device), frame, fix
+        return frame, fix
 
     def _settle(self, pixels: Pixels, fix: Fix, size: tuple[int, int]) -> tuple[Fix, tuple[int, int]]:
         """What the header says overrules what was tried: the step, and the size where that fits better."""
@@ -199,7 +202,7 @@ class LatticeModel:
     def _plane(self, pixels: Pixels, size: tuple[int, int]) -> Tensor:
         return luma(_to_tensor(to_working(pixels, size), self._device))
 
-    def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Carrier, Frame, Fix]:
+    def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Frame, Fix]:
         canvas = size if fix.header is None else _canvas(fix.header)
         canvas = (max(canvas[0], fix.top + size[0]), max(canvas[1], fix.left + size[1]))
         frame = Frame(
@@ -211,7 +214,7 @@ class LatticeModel:
             scale=math.sqrt(suspect[0] / size[0] * suspect[1] / size[1]),
             z_score=fix.z_score,
         )
-        return make_carrier(self._secret, *canvas, self._device), frame, fix
+        return frame, fix
 
     def _receive(self, pixels: Pixels, carrier: Carrier, frame: Frame, fix: Fix) -> Reception:
         canvas = torch.full((1, 3, *frame.canvas), 128.0, device=self._device)
@@ -258,7 +261,8 @@ class LatticeModel:
         if restore_canvas:
             return Recovered(_restored(pixels, whole, mask, frame, verified.header), information)
         # What lies around the picture never was part of it, and stays.
-        inside = mask & ~foreign(frame, (int(pixels.shape[0]), int(pixels.shape[1])))
+        around = foreign(frame, (int(pixels.shape[0]), int(pixels.shape[1])))
+        inside = mask if around is None else mask & ~around
         return Recovered(_paste(pixels, whole[rows, columns], inside, frame), information, inside)
 
 
