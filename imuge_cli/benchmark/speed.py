@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -34,7 +35,9 @@ JSON, MARKDOWN = "speed.json", "speed.md"
 COMMAND = (sys.executable, "-m", "imuge_cli")
 _ASPECT = 1.5
 _LARGE = 10.0
-"""Megapixels from which a command runs once, and the goal for large pictures' memory holds."""
+"""Megapixels from which a command runs once, no batch is timed, and the goal for large pictures' memory holds."""
+_BATCH = 4
+"""Pictures in the batch that tells what each further one takes."""
 
 # A process forked from a large one counts that one's memory as its own until it runs something else, and the
 # peak keeps it. So a small interpreter stands in between, and asks for the peak of its only child.
@@ -68,8 +71,9 @@ class Metered:
 class Timing:
     """A command on a picture (0 megapixels: on none). seconds: median over `runs` of the whole process.
 
-    inside: what the command says its work took, without starting up and files. peak_mb: largest, in 10^6
-    bytes. error: why there are no figures, or "".
+    inside: what the command says its work took, without starting up and files. further: seconds that each
+    picture after the first takes in a batch, files read and written. peak_mb: largest, in 10^6 bytes, of a
+    single picture. error: why there are no figures, or "".
     """
 
     command: str
@@ -79,9 +83,11 @@ class Timing:
     inside: float | None
     peak_mb: float | None
     error: str = ""
+    further: float | None = None
 
 
 GOAL_SECONDS = {"--help": 0.5, "immunize": 1.0, "verify": 1.5, "recover": 3.0}
+GOAL_FURTHER = {"immunize": 1.5, "verify": 2.0, "recover": 4.0}
 GOAL_MB, GOAL_LARGE_MB = 600.0, 1500.0
 
 
@@ -98,7 +104,8 @@ def run_speed(
     update_readme: Path | None = None,
     force: bool = False,
 ) -> str:
-    """Measure start-up, immunize, verify and recover; write speed.json and speed.md; return the Markdown.
+    """Measure start-up, immunize, verify and recover, alone and in a batch; write speed.json and speed.md; return
+    the Markdown.
 
     photograph: gives an H x W x 3 uint8 picture, which is enlarged and tiled. options: for all three
     commands, e.g. a key file; immunize_options: for the first one. runs: of each command, one on large
@@ -155,7 +162,7 @@ def speed_table(timings: Sequence[Timing]) -> Table:
     rows = [_row(timing) for timing in timings]
     columns = (
         "command", "megapixels", "whole process, s", "to reach", "verdict", "its own work, s",
-        "peak memory, MB", "to reach", "verdict",
+        "each further picture, s", "to reach", "verdict", "peak memory, MB", "to reach", "verdict",
     )  # fmt: skip
     errors = tuple(f"{timing.command}: {timing.error}" for timing in timings if timing.error)
     return Table("speed", "Time and memory of whole commands", columns, tuple(rows), errors)
@@ -176,17 +183,34 @@ def _commands(
     runs = 1 if size >= _LARGE else runs
     write_picture(Picture(pixels=picture), source, force=True)
     arguments = {
-        "immunize": [str(source), "-o", str(immunized), "--force"],
-        "verify": [str(suspect), "--exit-zero"],
-        "recover": [str(suspect), "-o", str(recovered), "--force"],
+        "immunize": (source, ["-o", str(immunized), "--force"]),
+        "verify": (suspect, ["--exit-zero"]),
+        "recover": (suspect, ["-o", str(recovered), "--force"]),
     }
     timings = []
-    for name, own in arguments.items():
+    for name, (picture_file, own) in arguments.items():
         if name == "verify" and immunized.exists():
             _write_suspect(immunized, suspect)
-        timings.append(_repeat([*given[name], *own], name, size, runs))
-        tell(f"{name}: {number(timings[-1].seconds, 2)} s {timings[-1].error}".rstrip())
+        timing = _repeat([*given[name], str(picture_file), *own], name, size, runs)
+        if timing.error == "" and size < _LARGE:
+            timing = _with_batch(timing, given[name], picture_file, "--exit-zero" in own)
+        timings.append(timing)
+        tell(f"{name}: {number(timing.seconds, 2)} s {timing.error}".rstrip())
     return timings
+
+
+def _with_batch(timing: Timing, given: Sequence[str], picture_file: Path, verdict: bool) -> Timing:
+    """With what each picture after the first takes; verdict: the exit code would tell it."""
+    folder = picture_file.parent / f"batch-{timing.command}"
+    folder.mkdir()
+    copies = [folder / f"{place}{picture_file.suffix}" for place in range(_BATCH)]
+    for copy in copies:
+        shutil.copy(picture_file, copy)
+    own = ["-o", str(folder), "--jobs", "1", "--force", *(["--exit-zero"] if verdict else [])]
+    batch = _repeat([*given, *map(str, copies), *own], timing.command, timing.megapixels, timing.runs)
+    if batch.seconds is None or timing.seconds is None:
+        return replace(timing, error=f"batch: {batch.error}")
+    return replace(timing, further=(batch.seconds - timing.seconds) / (_BATCH - 1))
 
 
 def _write_suspect(immunized: Path, suspect: Path) -> None:
@@ -237,6 +261,8 @@ def _row(timing: Timing) -> tuple[str, ...]:
         number(timing.seconds, 2),
         *_verdict(seconds, timing.seconds),
         number(timing.inside, 2),
+        number(timing.further, 2),
+        *_verdict(GOAL_FURTHER.get(timing.command) if timing.further is not None else None, timing.further),
         number(timing.peak_mb, 0),
         *_verdict(memory, timing.peak_mb),
     )
@@ -253,5 +279,6 @@ def _verdict(goal: float | None, ours: float | None) -> tuple[str, str]:
 def _conditions(machine: Machine) -> str:
     return (
         f"imuge {__version__}, {machine.cores} cores ({machine.processor}), {machine.system}, Python "
-        f"{machine.python}, torch {machine.torch}. Fresh processes; medians."
+        f"{machine.python}, torch {machine.torch}. Fresh processes; medians; each further picture: of "
+        f"{_BATCH} in one call."
     )

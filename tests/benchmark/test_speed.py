@@ -12,15 +12,18 @@ from imuge_cli.benchmark.speed import Timing, enlarge, meter, run_speed, speed_t
 
 # Stands in for the command line: copies INPUT to the -o file, holds some memory, says how long it took.
 PRETENDER = """
-import json, shutil, sys
+import json, shutil, sys, time
 arguments = sys.argv[1:]
 if arguments[0] == "recover" and "--fail" in arguments:
     sys.exit("imuge: error: no such luck")
 if arguments[0] != "--help":
-    source = next(a for a in arguments[1:] if a.endswith((".png", ".bmp")))
-    if "-o" in arguments:
-        shutil.copy(source, arguments[arguments.index("-o") + 1])
-    print(json.dumps({"seconds": 0.125}))
+    output = arguments[arguments.index("-o") + 1] if "-o" in arguments else None
+    for source in [a for a in arguments[1:] if a.endswith((".png", ".bmp")) and a != output]:
+        if output and "--jobs" not in arguments:
+            shutil.copy(source, output)
+        if "--slow" in arguments:
+            time.sleep(0.2)
+        print(json.dumps({"seconds": 0.125}))
 """
 
 
@@ -64,6 +67,19 @@ def test_speed_runs_every_command(tmp_path: Path) -> None:
     assert "| imuge recover | 0.02 |" in text and "| imuge recover | 0.02 |" in readme.read_text()
 
 
+def test_each_further_picture_is_timed_in_a_batch(tmp_path: Path) -> None:
+    script = tmp_path / "pretender.py"
+    script.write_text(PRETENDER)
+    run_speed(
+        photograph=photograph, out=tmp_path, megapixels=(0.02,), runs=3, options=("--slow",),
+        command=(sys.executable, "-S", str(script)),
+    )  # fmt: skip
+    none, *timings = json.loads((tmp_path / "speed.json").read_text())["timings"]
+    assert none["further"] is None
+    # each takes .2 s, whatever starting up takes
+    assert all(0.1 < timing["further"] < timing["seconds"] for timing in timings)
+
+
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
     script = tmp_path / "pretender.py"
     script.write_text(PRETENDER)
@@ -79,10 +95,12 @@ def test_missed_times_are_named() -> None:
     table = speed_table(
         [
             Timing("--help", 0.0, 1, 0.4, None, 50.0),
-            Timing("immunize", 1.0, 1, 2.5, 1.5, 601.0),
+            Timing("immunize", 1.0, 1, 2.5, 1.5, 601.0, further=1.25),
             Timing("recover", 24.0, 1, 20.0, 18.0, 1400.0),
         ]
     )
-    assert table.rows[0] == ("imuge --help", "-", "0.40", "<= 0.5", "reached", "-", "50", "-", "-")
-    assert table.rows[1][3:] == ("<= 1", "**missed**", "1.50", "601", "<= 600", "**missed**")
-    assert table.rows[2][3:] == ("-", "-", "18.00", "1400", "<= 1500", "reached")
+    nothing = ("-", "-", "-")
+    assert table.rows[0] == ("imuge --help", "-", "0.40", "<= 0.5", "reached", "-", *nothing, "50", "-", "-")
+    assert table.rows[1][3:6] == ("<= 1", "**missed**", "1.50")
+    assert table.rows[1][6:] == ("1.25", "<= 1.5", "reached", "601", "<= 600", "**missed**")
+    assert table.rows[2][3:] == ("-", "-", "18.00", *nothing, "1400", "<= 1500", "reached")
