@@ -36,7 +36,7 @@ COMMAND = (sys.executable, "-m", "imuge_cli")
 _ASPECT = 1.5
 _LARGE = 10.0
 """Megapixels from which a command runs once, no batch is timed, and the goal for large pictures' memory holds."""
-_BATCH = 4
+_BATCH = 8
 """Pictures in the batch that tells what each further one takes."""
 
 # A process forked from a large one counts that one's memory as its own until it runs something else, and the
