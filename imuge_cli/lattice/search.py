@@ -25,17 +25,18 @@ from imuge_cli.image.working_size import LIMIT
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation, Placement
 from imuge_cli.lattice.template import (
+    MARGIN,
     PERIOD,
     PITCH,
-    SIGMAS,
     STEP,
     repeats,
-    respond,
+    respond_within,
     response_scale,
+    sharper,
     template_dither,
     template_filters,
 )
-from imuge_cli.lattice.view import Plane, Suspect
+from imuge_cli.lattice.view import Plane, Suspect, smoothing
 
 Scale = tuple[float, float]
 Complex = NDArray[np.complexfloating[Any, Any]]
@@ -54,14 +55,19 @@ _PLENTY = 800.0
 _FRAMED = 2.2
 # By which share one side of a whole picture may have been changed against the other.
 _SQUEEZED = 0.1
-# Squared change of a response from one pixel to the next, from which on its phase says little: at first, and at last.
-_STEEP, _STEEP_AT_LAST = 100.0, 800.0
+# Squared change of a response from one pixel to the next, from which on its phase says little: at first, where places
+# are close together, and at last.
+_STEEP, _STEEP_CLOSE, _STEEP_AT_LAST = 100.0, 400.0, 800.0
 # The same, below which there is no template: even flat areas of immunized pictures change by more.
 _STILL = 0.3
 # Of some 10^7 places the best reaches 5.6 by chance; improved, 6.6 (see docs/geometry.md).
-_PROMISING, _SURE = 5.0, 6.0
-_TRIED = 10
+_PROMISING, _SURE = 4.5, 6.0
+_TRIED, _TRIED_CLOSE = 10, 120
 _BY_PARITY = (PERIOD // 2, 2, PITCH, PERIOD // 2, 2, PITCH)
+# Scale from which on samples two working pixels apart are enough of a suspect.
+_FINE = 0.75
+# Shifts, and displacements of the edges, that are tried: 2 x 63 x 1, parts of the reach.
+_GRID = np.stack(np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 7)), 0).reshape(2, -1, 1).astype(np.float32)
 _HALVES = ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5))
 
 
@@ -86,12 +92,22 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Pass:
-    """Scales (of rows, of columns) to try, and in which orientations. halves: whether places between pixels are tried
-    as well."""
+    """Scales (of rows, of columns) to try, and in which orientations. close: places between pixels are tried as well,
+    so that phases count that bear less displacement; and more of what is found is looked at."""
 
     scales: Sequence[Scale]
     orientations: Sequence[Orientation]
-    halves: bool = False
+    close: bool = False
+
+    @property
+    def steep(self) -> float:
+        """Squared change of a response from one pixel to the next, from which on its phase says little."""
+        return _STEEP_CLOSE if self.close else _STEEP
+
+    @property
+    def tried(self) -> int:
+        """How many of the best places are improved."""
+        return _TRIED_CLOSE if self.close else _TRIED
 
 
 def _passes(height: int, width: int, orientations: Sequence[Orientation]) -> Iterator[_Pass]:
@@ -101,11 +117,11 @@ def _passes(height: int, width: int, orientations: Sequence[Orientation]) -> Ite
     yield _Pass(_alike(scales(height, width)), orientations)
     upright = [orientation for orientation in orientations if orientation == UPRIGHT]
     yield _Pass(squeezed_scales(height, width), upright)
-    for tried, halves in (
+    for tried, close in (
         (scales(height, width, _SLACK / 2, fine=True), True),
         (framed_scales(height, width), False),
     ):
-        yield _Pass(_alike(scale for scale in tried if scale > _SMALLEST), upright, halves)
+        yield _Pass(_alike(scale for scale in tried if scale > _SMALLEST), upright, close)
 
 
 def _alike(tried: Iterable[float]) -> list[Scale]:
@@ -150,14 +166,14 @@ def _candidates(suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidat
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         found = pool.map(lambda scale: list(_at_scale(suspect, secret, scale, tried)), tried.scales)
         places = sorted((place for places in found for place in places), key=lambda place: -place.score)
-    return [_placed(suspect, secret, place) for place in places[:_TRIED] if place.score >= _PROMISING]
+    return [_placed(suspect, secret, place) for place in places[: tried.tried] if place.score >= _PROMISING]
 
 
 def _at_scale(suspect: Suspect, secret: Secret, scale: Scale, tried: _Pass) -> Iterator[_Place]:
     response = _response(suspect, scale)
     best: dict[Orientation, _Place] = {}
-    for shift in _HALVES if tried.halves else _HALVES[:1]:
-        folded = _folded(_phasors(response, shift))
+    for shift in _HALVES if tried.close else _HALVES[:1]:
+        folded = _folded(_phasors(response, tried.steep, shift))
         spectrum = np.fft.fft2(folded)
         deviations = _deviations(folded)
         for orientation in tried.orientations:
@@ -182,17 +198,24 @@ class _Response:
 def _response(suspect: Suspect, scale: Scale) -> _Response:
     height, width = (math.floor(side / by) for side, by in zip(suspect.shape, scale, strict=True))
     half = suspect.reduced((2 * scale[0], 2 * scale[1]), (height // 2 + 1, width // 2 + 1))
-    narrow, wide = (cv2.GaussianBlur(half, (0, 0), sigma / 2, borderType=cv2.BORDER_REFLECT) for sigma in SIGMAS)
+    sigmas = sharper(_smoothed(scale, 2))
+    narrow, wide = (cv2.GaussianBlur(half, (0, 0), sigma / 2, borderType=cv2.BORDER_REFLECT) for sigma in sigmas)
     return _Response(np.asarray((narrow - wide) * response_scale(), np.float32), height, width)
 
 
-def _phasors(response: _Response, shift: tuple[float, float] = (0.0, 0.0)) -> Complex:
+def _smoothed(scale: Scale, spacing: int) -> float:
+    """The standard deviation, working pixels, of what samples so many working pixels apart have been smoothed by."""
+    by = math.sqrt(scale[0] * scale[1])
+    return smoothing(by * spacing) / by
+
+
+def _phasors(response: _Response, steep: float, shift: tuple[float, float]) -> Complex:
     """Weighted phases around every corner of working pixels, or beside it by so much: rows x columns."""
     corners = np.array([[0.5, 0, shift[1] / 2 - 0.5], [0, 0.5, shift[0] / 2 - 0.5]])
     flags, size = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, (response.width + 1, response.height + 1)
     whole = cv2.warpAffine(response.values, corners, size, flags=flags, borderMode=cv2.BORDER_REFLECT)
     steepness = np.square(np.diff(whole, axis=0)[:, :-1]) + np.square(np.diff(whole, axis=1)[:-1])
-    weights = _weights(steepness, _STEEP)
+    weights = _weights(steepness, steep)
     phases = whole[:-1, :-1] * np.float32(2 * math.pi / STEP)
     real, imaginary = cv2.polarToCart(weights, phases)
     return np.asarray(real + 1j * imaginary, np.complex64)
@@ -246,7 +269,7 @@ def _placed(suspect: Suspect, secret: Secret, place: _Place) -> Candidate:
         # Once more in the picture as it was: there the first point is another one.
         upright = suspect.undone(place.orientation)
         place = replace(
-            next(_at_scale(upright, secret, place.scale, _Pass([place.scale], [UPRIGHT], halves=True))),
+            next(_at_scale(upright, secret, place.scale, _Pass([place.scale], [UPRIGHT], close=True))),
             orientation=place.orientation,
         )
     top, left = (PITCH // 2 - at for at in (place.row, place.column))
@@ -260,8 +283,8 @@ class _Agreement:
     Points are numbered from the picture's first one; those of a suspect's frame have negative numbers, or large ones.
     """
 
-    def __init__(self, suspect: Suspect, secret: Secret, placement: Placement, steep: float, *, pattern: bool) -> None:
-        self._suspect, self._steep = suspect, steep
+    def __init__(self, suspect: Suspect, secret: Secret, placement: Placement, *, pattern: bool) -> None:
+        self._suspect = suspect
         height, width = suspect.shape
         ends = (placement.top + height / placement.rows_scale, placement.left + width / placement.columns_scale)
         self.rows, self.columns = (
@@ -269,15 +292,17 @@ class _Agreement:
             for start, end in ((placement.top, ends[0]), (placement.left, ends[1]))
         )
         self.empty = self.rows.size == 0 or self.columns.size == 0
-        # While the place is not known well, half of the samples tell as much.
-        self._spacing = 2 if pattern else 1
-        self._filters = template_filters(torch.device("cpu"), self._spacing)
+        # While the place is not known well, half of the samples tell as much, unless they were no further apart than
+        # the suspect's own: between those, cubic interpolation errs by more than a response may.
+        self._spacing = 2 if pattern and placement.scale > _FINE else 1
+        smoothed = _smoothed((placement.rows_scale, placement.columns_scale), self._spacing)
+        self._filters = template_filters(torch.device("cpu"), self._spacing, smoothed)
         if self.empty:
             return
         span, first = (len(self.rows), len(self.columns)), {"top": int(self.rows[0]), "left": int(self.columns[0])}
         # Which points take their dither from the pattern.
         self.repeats = repeats(*span, **first)
-        self._dither = template_dither(secret, *span, **first)
+        self._undithered = np.exp(-2j * np.pi * template_dither(secret, *span, **first))
         self._used = self.repeats if pattern else np.ones_like(self.repeats)
 
     @property
@@ -292,18 +317,35 @@ class _Agreement:
         return PITCH * len(self.rows) / 2, PITCH * len(self.columns) / 2
 
     def phases(self, placement: Placement) -> Complex:
-        """Weighted phases of the points, dither not removed."""
-        rows, columns = (slice(int(at[0]) * PITCH, (int(at[-1]) + 1) * PITCH) for at in (self.rows, self.columns))
+        """Weighted phases of the points, dither not removed: rows x columns."""
+        return self._looked_at(placement)[0]
+
+    def _looked_at(self, placement: Placement) -> tuple[Complex, NDArray[np.float32]]:
+        """Weighted phases, and what the responses change by as the points move down, and right, by a working pixel:
+        2 x rows x columns."""
+        rows, columns = (
+            slice(int(at[0]) * PITCH - MARGIN, (int(at[-1]) + 1) * PITCH + MARGIN) for at in (self.rows, self.columns)
+        )
         size = ((rows.stop - rows.start) // self._spacing, (columns.stop - columns.start) // self._spacing)
         scale = (placement.rows_scale * self._spacing, placement.columns_scale * self._spacing)
         samples = torch.from_numpy(self._suspect.samples(scale, placement.start(rows, columns), size))
-        response, *slopes = respond(samples[None, None], self._filters, self._spacing)[0].numpy()
-        weights = _weights(slopes[0] ** 2 + slopes[1] ** 2, self._steep)
-        return np.asarray(weights * np.exp(2j * np.pi * response / STEP))
+        response, *slopes = respond_within(samples[None, None], self._filters, self._spacing)[0].numpy()
+        weights = _weights(slopes[0] ** 2 + slopes[1] ** 2, _STEEP_AT_LAST)
+        return np.asarray(weights * np.exp(2j * np.pi * response / STEP)), np.stack(slopes)
 
-    def __call__(self, placement: Placement) -> float:
-        """What is climbed: the weighted sum of cosines over its deviation, were every dither used once."""
-        return _score(self._errors(placement)[self._used])
+    @property
+    def relative(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Row and column of the points that count, from the centre (0) to the edges (-1 and 1)."""
+        ways = ((at - at.mean()) * PITCH / half for at, half in zip((self.rows, self.columns), self.half, strict=True))
+        rows, columns = np.meshgrid(*ways, indexing="ij")
+        return rows[self._used].astype(np.float32), columns[self._used].astype(np.float32)
+
+    def seen(self, placement: Placement) -> tuple[Complex, NDArray[np.float32], NDArray[np.float32]]:
+        """Of the points that count: weighted phases with the dither removed, and by how much they turn as the points
+        move down, and right, by a working pixel (radians)."""
+        phases, slopes = self._looked_at(placement)
+        down, right = slopes[:, self._used] * np.float32(2 * math.pi / STEP)
+        return (phases * self._undithered)[self._used].astype(np.complex64), down, right
 
     def score(self, placement: Placement) -> float:
         """The same in true standard deviations: dithers that repeat count once."""
@@ -316,7 +358,7 @@ class _Agreement:
 
     def _errors(self, placement: Placement) -> Complex:
         """Weighted phases with the dither removed."""
-        return np.asarray(self.phases(placement) * np.exp(-2j * np.pi * self._dither))
+        return np.asarray(self.phases(placement) * self._undithered)
 
 
 def _score(errors: Complex) -> float:
@@ -360,11 +402,12 @@ def refined(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate
     pattern says too little. suspect: as it lies."""
     upright = suspect.undone(candidate.placement.orientation)
     placement, score = candidate.placement, candidate.score
-    for number, (pattern, steep) in enumerate(((True, _STEEP), (False, _STEEP), (False, _STEEP_AT_LAST))):
-        agreement = _Agreement(upright, secret, placement, steep, pattern=pattern)
+    for pattern, reaches in ((True, (1.0, 0.4, 0.16)), (False, (0.3, 0.1, 0.03))):
+        agreement = _Agreement(upright, secret, placement, pattern=pattern)
         if agreement.empty:
             return candidate
-        placement = climbed(agreement, placement, 0.5 / 2**number, together=pattern)
+        for reach in reaches:
+            placement = improved(agreement, placement, reach)
         score = agreement.score(placement)
         if pattern:
             if score < _SURE - 1:
@@ -373,31 +416,24 @@ def refined(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate
     return Candidate(score, placement)
 
 
-def climbed(agreement: _Agreement, placement: Placement, reach: float, *, together: bool) -> Placement:
-    """The best placement within some working pixels at the points' edges. together: both scales change alike at
-    first."""
-    centre, half = agreement.centre, agreement.half
-    sizes = np.array([reach, reach, reach / half[0], reach / half[1]])
-    at, best = np.zeros(4), agreement(placement)
-    for number in range(3):
-        moves = _ALIKE if together and number < 1 else _APART
-        for _ in range(4):
-            before = best
-            for move in moves:
-                for tried in (at + sizes * move, at - sizes * move):
-                    score = agreement(_moved(placement, centre, tried))
-                    if score > best:
-                        best, at = score, tried
-                        break
-            if best == before:
-                break
-        sizes = sizes / 2
-    return _moved(placement, centre, at)
+def improved(agreement: _Agreement, placement: Placement, reach: float) -> Placement:
+    """The best placement within some working pixels, of shifts and of the points' edges: responses change nearly in
+    proportion to displacements of that size, so that a single look at the suspect tells all of them."""
+    phases, *slopes = agreement.seen(placement)
+    sides = [
+        np.exp(1j * (slope * (at * stretch - shift)))
+        for slope, at, (shift, stretch) in zip(slopes, agreement.relative, (_GRID * reach,) * 2, strict=True)
+    ]
+    scores = ((sides[0] * phases) @ sides[1].T).real
+    rows, columns = np.unravel_index(int(scores.argmax()), scores.shape)
+    (down, taller), (right, wider) = (_GRID[:, at, 0] * reach for at in (rows, columns))
+    half = agreement.half
+    return _moved(placement, agreement.centre, (down, right, taller / half[0], wider / half[1]))
 
 
-def _moved(begin: Placement, centre: tuple[float, float], at: NDArray[np.float64]) -> Placement:
+def _moved(begin: Placement, centre: tuple[float, float], at: tuple[float, float, float, float]) -> Placement:
     """Shifted by so many working pixels and scaled by such factors (logarithms), a centre kept."""
-    down, right, taller, wider = (float(value) for value in at)
+    down, right, taller, wider = map(float, at)
     return replace(
         begin,
         top=centre[0] - (centre[0] - begin.top) * math.exp(-taller) + down,
@@ -405,10 +441,6 @@ def _moved(begin: Placement, centre: tuple[float, float], at: NDArray[np.float64
         rows_scale=begin.rows_scale * math.exp(taller),
         columns_scale=begin.columns_scale * math.exp(wider),
     )
-
-
-_ALIKE = (np.array([1, 0, 0, 0]), np.array([0, 1, 0, 0]), np.array([0, 0, 1, 1]))
-_APART = (*_ALIKE[:2], np.array([0, 0, 1, 0]), np.array([0, 0, 0, 1]))
 
 
 def promising(

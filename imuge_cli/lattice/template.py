@@ -11,6 +11,7 @@ where in the picture that is.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -31,31 +32,43 @@ STEP = 30.0
 PULL = 0.7
 # Half the filter's side.
 REACH = 28
-_MARGIN = REACH - PITCH // 2
+# How far a filter reaches beyond its point's cell.
+MARGIN = REACH - PITCH // 2
 _ROUNDS = 12
 
 
-@lru_cache(maxsize=4)
-def template_filters(device: torch.device, spacing: int = 1) -> Tensor:
-    """The filter, and how its response changes as the picture moves down and right by a pixel: 3 x 1 x 56 x 56.
+@lru_cache(maxsize=8)
+def template_filters(device: torch.device, spacing: int = 1, smoothed: float = 0.0) -> Tensor:
+    """The filter, and how its response changes as the point moves down and right by a pixel: 3 x 1 x 56 x 56.
 
     Its centre lies between pixels, as a point's does. Unit norm. spacing: for samples that many pixels apart (1 or 2,
-    which makes half of 56).
+    which makes half of 56). smoothed: by a Gaussian of so many pixels already, see `sharper`.
     """
-    at, narrow, wide = _averages(spacing)
+    at, narrow, wide = _averages(spacing, smoothed)
     plane = torch.outer(narrow, narrow) - torch.outer(wide, wide)
+    first, second = (sigma**2 for sigma in sharper(smoothed))
     sloped = [
-        torch.outer(narrow * at, narrow) / SIGMAS[0] ** 2 - torch.outer(wide * at, wide) / SIGMAS[1] ** 2,
-        torch.outer(narrow, narrow * at) / SIGMAS[0] ** 2 - torch.outer(wide, wide * at) / SIGMAS[1] ** 2,
+        torch.outer(narrow * at, narrow) / first - torch.outer(wide * at, wide) / second,
+        torch.outer(narrow, narrow * at) / first - torch.outer(wide, wide * at) / second,
     ]
     filters: Tensor = (torch.stack([plane, *sloped]) * response_scale())[:, None].float().to(device)
     return filters
 
 
-def _averages(spacing: int) -> tuple[Tensor, Tensor, Tensor]:
+def sharper(smoothed: float) -> tuple[float, float]:
+    """The standard deviations of the filter's Gaussians, pixels, where samples have been smoothed by one already.
+
+    Two Gaussians one after the other are one of the sum of their variances. What smoothing by a single pixel takes from
+    the responses of a busy picture, some hundreds of grey levels, is a good part of a cell.
+    """
+    narrow, wide = (math.sqrt(sigma**2 - smoothed**2) for sigma in SIGMAS)
+    return narrow, wide
+
+
+def _averages(spacing: int, smoothed: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
     """Places of samples along one axis, pixels from the centre, and the weights there of the two Gaussians."""
     at = (torch.arange(2 * REACH // spacing, dtype=torch.float64) + 0.5) * spacing - REACH
-    narrow, wide = (torch.exp(-at.square() / (2 * sigma**2)) for sigma in SIGMAS)
+    narrow, wide = (torch.exp(-at.square() / (2 * sigma**2)) for sigma in sharper(smoothed))
     return at, narrow / narrow.sum(), wide / wide.sum()
 
 
@@ -86,17 +99,20 @@ def repeats(rows: int, columns: int, *, top: int = 0, left: int = 0) -> NDArray[
     return np.asarray(np.multiply.outer(top + np.arange(rows), left + np.arange(columns)) % 2 == 0)
 
 
-def respond(plane: Tensor, filters: Tensor, spacing: int = 1) -> Tensor:
-    """The points' responses, N x K x H//PITCH x W//PITCH, to luma N x 1 x H x W and K filters.
+def respond(plane: Tensor, filters: Tensor) -> Tensor:
+    """The points' responses, N x K x H//PITCH x W//PITCH, to luma N x 1 x H x W and K filters."""
+    rows, columns = plane.shape[-2] // PITCH, plane.shape[-1] // PITCH
+    whole = functional.pad(plane, (MARGIN,) * 4, mode="reflect")
+    whole = whole[..., : rows * PITCH + 2 * MARGIN, : columns * PITCH + 2 * MARGIN]
+    return respond_within(whole, filters)
+
+
+def respond_within(whole: Tensor, filters: Tensor, spacing: int = 1) -> Tensor:
+    """The same for luma that shows MARGIN pixels more than the points' cells on every side.
 
     spacing: pixels from one of the plane's samples to the next, as for `template_filters`.
     """
-    pitch = PITCH // spacing
-    rows, columns = plane.shape[-2] // pitch, plane.shape[-1] // pitch
-    margin = _MARGIN // spacing
-    whole = functional.pad(plane, (margin,) * 4, mode="reflect")
-    whole = whole[..., : rows * pitch + 2 * margin, : columns * pitch + 2 * margin]
-    return functional.conv2d(whole, filters, stride=pitch)
+    return functional.conv2d(whole, filters, stride=PITCH // spacing)
 
 
 def template_residual(plane: Tensor, dither: Tensor) -> Tensor:
@@ -112,7 +128,7 @@ def template_residual(plane: Tensor, dither: Tensor) -> Tensor:
     residual = torch.zeros_like(plane)
     for _ in range(_ROUNDS):
         error = wanted - found - respond(residual, filters)
-        spread = functional.conv_transpose2d(error, filters, stride=PITCH)[..., _MARGIN:, _MARGIN:]
+        spread = functional.conv_transpose2d(error, filters, stride=PITCH)[..., MARGIN:, MARGIN:]
         spread = functional.pad(spread, (0, max(0, width - spread.shape[-1]), 0, max(0, height - spread.shape[-2])))
         spread = spread[..., :height, :width]
         residual += (spread - synthesise(analyse(spread), height, width)) / 2

@@ -59,11 +59,24 @@ class Suspect:
             self._at(scale)
 
     def _at(self, scale: float) -> Plane:
-        """Smoothed before it is made smaller, about as averaging over areas would."""
-        level = round(math.log(scale) / 0.2)
+        """Smoothed before it is made smaller."""
+        level = _level(scale)
         if level <= 0:
             return self.plane
         if level not in self._smoothed:
-            sigma = 0.5 * math.sqrt(math.exp(0.4 * level) - 1)
-            self._smoothed[level] = np.asarray(cv2.GaussianBlur(self.plane, (0, 0), sigma), np.float32)
+            self._smoothed[level] = np.asarray(cv2.GaussianBlur(self.plane, (0, 0), smoothing(scale)), np.float32)
         return self._smoothed[level]
+
+
+def smoothing(scale: float) -> float:
+    """The standard deviation, in a suspect's pixels, of the Gaussian that it is smoothed by before samples so many
+    pixels apart are taken: about what averaging over areas does."""
+    return 0.5 * math.sqrt(math.exp(2 * _STEP * max(0, _level(scale))) - 1)
+
+
+# Scales whose logarithms lie within one step are smoothed alike.
+_STEP = 0.2
+
+
+def _level(scale: float) -> int:
+    return round(math.log(scale) / _STEP)

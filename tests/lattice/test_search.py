@@ -14,8 +14,8 @@ from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.image.picture import Picture
 from imuge_cli.image.working_size import luma
 from imuge_cli.keys import Secret
-from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation
-from imuge_cli.lattice.search import Candidate, framed_scales, promising, scales, squeezed_scales
+from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation, Placement
+from imuge_cli.lattice.search import Candidate, framed_scales, promising, refined, scales, squeezed_scales
 from imuge_cli.lattice.view import Suspect
 
 SECRET = Secret.default()
@@ -72,6 +72,14 @@ def test_the_repetitions_of_the_pattern_are_told_apart() -> None:
     assert at_true_place(first(part), (100, 500), 1.0)
 
 
+def test_a_place_is_improved_from_beside_it(immunized: NDArray[np.uint8]) -> None:
+    suspect = Suspect(luma(apply(parse("scale:1.5"), immunized, np.random.default_rng(3)).image))
+    begin = Candidate(5.0, Placement(0.6, -0.5, 1.503, 1.497))
+    assert refined(suspect, begin, SECRET).score > 12
+    assert at_true_place(refined(suspect, begin, SECRET), (0, 0), 1.5, pixels=0.2)
+    assert refined(suspect, Candidate(5.0, Placement(7, 9, 1.5, 1.5)), SECRET).score < 6
+
+
 def test_another_secret_finds_nothing(immunized: NDArray[np.uint8]) -> None:
     suspect = apply(parse(CHAIN), immunized, np.random.default_rng(3)).image
     stranger = [candidate.score for candidate in promising(Suspect(luma(suspect)), Secret(b"x" * 32))]
@@ -98,4 +106,5 @@ def test_scales_cover_what_a_suspect_can_be() -> None:
 
 def test_upright_alone_finds_no_mirrored_picture(immunized: NDArray[np.uint8]) -> None:
     suspect = np.ascontiguousarray(immunized[:, ::-1])
-    assert next(promising(Suspect(luma(suspect)), SECRET, orientations=(UPRIGHT,)), None) is None
+    found = [candidate.score for candidate in promising(Suspect(luma(suspect)), SECRET, orientations=(UPRIGHT,))]
+    assert max(found, default=0) < 7.5
