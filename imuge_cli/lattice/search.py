@@ -4,7 +4,8 @@ Coarse: for every scale the suspect's response to the template's filter is taken
 weighted (where the response changes fast from pixel to pixel, a phase says nothing before the place is known exactly),
 and all is folded by the pattern's period. One correlation of a period's worth then scores every place in all eight
 orientations. Fine: the few best places, of all copies of the pattern the one that the points that never repeat agree
-with, are improved step by step. What was found counts where its score is beyond chance, which is the caller's part.
+with, are improved by what the filter's slopes say of places nearby. What was found counts where its score is beyond
+chance, which is the caller's part.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ _SQUEEZED = 0.1
 _STEEP, _STEEP_CLOSE, _STEEP_AT_LAST = 100.0, 400.0, 800.0
 # The same, below which there is no template: even flat areas of immunized pictures change by more.
 _STILL = 0.3
-# Of some 10^7 places the best reaches 5.6 by chance; improved, 6.6 (see docs/geometry.md).
+# Of some 10^7 places the best reaches 5.6 by chance; improved, 7.0 (see docs/geometry.md).
 _PROMISING, _SURE = 4.5, 6.0
 _TRIED, _TRIED_CLOSE = 10, 120
 _BY_PARITY = (PERIOD // 2, 2, PITCH, PERIOD // 2, 2, PITCH)
@@ -198,15 +199,14 @@ class _Response:
 def _response(suspect: Suspect, scale: Scale) -> _Response:
     height, width = (math.floor(side / by) for side, by in zip(suspect.shape, scale, strict=True))
     half = suspect.reduced((2 * scale[0], 2 * scale[1]), (height // 2 + 1, width // 2 + 1))
-    sigmas = sharper(_smoothed(scale, 2))
+    sigmas = sharper(_smoothed(math.sqrt(scale[0] * scale[1]), 2))
     narrow, wide = (cv2.GaussianBlur(half, (0, 0), sigma / 2, borderType=cv2.BORDER_REFLECT) for sigma in sigmas)
     return _Response(np.asarray((narrow - wide) * response_scale(), np.float32), height, width)
 
 
-def _smoothed(scale: Scale, spacing: int) -> float:
+def _smoothed(scale: float, spacing: int) -> float:
     """The standard deviation, working pixels, of what samples so many working pixels apart have been smoothed by."""
-    by = math.sqrt(scale[0] * scale[1])
-    return smoothing(by * spacing) / by
+    return smoothing(scale * spacing) / scale
 
 
 def _phasors(response: _Response, steep: float, shift: tuple[float, float]) -> Complex:
@@ -292,13 +292,13 @@ class _Agreement:
             for start, end in ((placement.top, ends[0]), (placement.left, ends[1]))
         )
         self.empty = self.rows.size == 0 or self.columns.size == 0
+        if self.empty:
+            return
         # While the place is not known well, half of the samples tell as much, unless they were no further apart than
         # the suspect's own: between those, cubic interpolation errs by more than a response may.
         self._spacing = 2 if pattern and placement.scale > _FINE else 1
-        smoothed = _smoothed((placement.rows_scale, placement.columns_scale), self._spacing)
+        smoothed = _smoothed(placement.scale, self._spacing)
         self._filters = template_filters(torch.device("cpu"), self._spacing, smoothed)
-        if self.empty:
-            return
         span, first = (len(self.rows), len(self.columns)), {"top": int(self.rows[0]), "left": int(self.columns[0])}
         # Which points take their dither from the pattern.
         self.repeats = repeats(*span, **first)
@@ -420,9 +420,9 @@ def improved(agreement: _Agreement, placement: Placement, reach: float) -> Place
     """The best placement within some working pixels, of shifts and of the points' edges: responses change nearly in
     proportion to displacements of that size, so that a single look at the suspect tells all of them."""
     phases, *slopes = agreement.seen(placement)
+    shift, stretch = _GRID * reach
     sides = [
-        np.exp(1j * (slope * (at * stretch - shift)))
-        for slope, at, (shift, stretch) in zip(slopes, agreement.relative, (_GRID * reach,) * 2, strict=True)
+        np.exp(1j * (slope * (at * stretch - shift))) for slope, at in zip(slopes, agreement.relative, strict=True)
     ]
     scores = ((sides[0] * phases) @ sides[1].T).real
     rows, columns = np.unravel_index(int(scores.argmax()), scores.shape)
