@@ -63,16 +63,45 @@ class PixelEvidence:
     whole_precision: Tensor | None = None
 
 
+class _Shown:
+    """What the pixels say of coefficients, as an operator in grey levels: the views by bands and by cells, there and
+    back, and the coefficients that are read off. Source blocks without bands and cells are left out of the views."""
+
+    def __init__(self, pixels: PixelEvidence) -> None:
+        self._whole, self._bands, self._cells = pixels.whole_precision, pixels.precision, pixels.cell_precision
+        told = (self._bands > 0).any(-1).any(-1).any(1)
+        if self._cells is not None:
+            told = told | (self._cells > 0).any(-1).any(-1).any(1)
+        self._told = None if bool(told.all()) else told.flatten().nonzero()[:, 0]
+        if self._told is not None:
+            self._bands = _of_blocks(self._bands, self._told)
+            self._cells = None if self._cells is None else _of_blocks(self._cells, self._told)
+
+    def __call__(self, coefficients: Tensor) -> Tensor:
+        """N x rows x columns x COEFFICIENTS to the same."""
+        if self._told is None:
+            said = normal(coefficients, self._bands, self._cells)
+            return said if self._whole is None else said + self._whole * coefficients
+        said = torch.zeros_like(coefficients) if self._whole is None else self._whole * coefficients
+        if len(self._told):
+            flat = coefficients.flatten(0, 2).index_select(0, self._told)
+            told = normal(flat[None, None], self._bands, self._cells)
+            said.flatten(0, 2).index_add_(0, self._told, told[0, 0])
+        return said
+
+
+def _of_blocks(precision: Tensor, blocks: Tensor) -> Tensor:
+    """Some blocks of N x 3 x rows x columns x 32 x 32, in one row: 1 x 3 x 1 x blocks x 32 x 32."""
+    return precision.transpose(0, 1).flatten(1, 3).index_select(1, blocks)[None, :, None]
+
+
 def _apply(
-    u: Tensor, grid: SourceGrid, prior: Tensor, mixing: Mixing, spread: Tensor | None, pixels: PixelEvidence | None
+    u: Tensor, grid: SourceGrid, prior: Tensor, mixing: Mixing, spread: Tensor | None, shown: _Shown | None
 ) -> Tensor:
     result = u * prior if spread is None else u * prior + mixing.normal(u, spread)
-    if pixels is not None:
+    if shown is not None:
         scale = sender_scale(u.device)
-        coefficients = u.view(u.shape[0], grid.rows, grid.columns, -1) * scale
-        said = normal(coefficients, pixels.precision, pixels.cell_precision)
-        if pixels.whole_precision is not None:
-            said = said + pixels.whole_precision * coefficients
+        said = shown(u.view(u.shape[0], grid.rows, grid.columns, -1) * scale)
         result = result + (said * scale).reshape(u.shape)
     return result
 
@@ -188,8 +217,9 @@ def solve(
     prior = 1 / variance
     # Before any symbol is believed the pixels are asked alone: then nothing needs to be mixed.
     spread = symbols.mixing.spread(symbols.precision) if bool(symbols.precision.any()) else None
+    shown = None if pixels is None else _Shown(pixels)
     u = conjugate_gradients(
-        lambda t: _apply(t, grid, prior, symbols.mixing, spread, pixels),
+        lambda t: _apply(t, grid, prior, symbols.mixing, spread, shown),
         right,
         _preconditioner(grid, variance, symbols, pixels),
         iterations=iterations,

@@ -45,12 +45,13 @@ class Effort:
 
 @dataclass(frozen=True)
 class Decoded:
-    """coefficients: N x grid.size, sender's units. ratios, doubt: see `receiver.Draft`."""
+    """coefficients, unaided: N x grid.size, sender's units. ratios, doubt, unaided: see `receiver.Draft`."""
 
     coefficients: Tensor
     ratios: Tensor
     noise: Noise
     doubt: Tensor
+    unaided: Tensor
 
 
 class Decoder:
@@ -97,15 +98,18 @@ class Decoder:
         self.said = pixel_diagonal(carrier.grid, pixels) / self.shown.clamp_min(_LEAST_SHOWN)
         self.open: Tensor | None = None
 
-    def run(self) -> Decoded:
-        """The solution, once nothing moves any more or the effort is spent."""
+    def run(self, unaided: Tensor | None = None) -> Decoded:
+        """The solution, once nothing moves any more or the effort is spent.
+
+        unaided: see `receiver.Draft`, as an earlier run under other trust left it.
+        """
         carrier, noise = self.carrier, self.noise.by_slot
         silent = SymbolEvidence(carrier.mixing, self.received.flatten(1) * 0, self.received.flatten(1) * 0)
-        solution = self._solve(silent, None)
+        solution = self._solve(silent, None) if unaided is None else unaided
         uncertainty, _ = self._state(silent)
         base = pooled_variance(carrier.grid, self.spectrum, solution, uncertainty)
         self.prior = base * self.beyond
-        solution = self._solve(silent, solution)
+        solution = unaided = self._solve(silent, solution)
         mean = self._predict(solution)
         _, expected = self._state(silent)
         doubt = self._measure(self._spread(mean), noise)
@@ -135,7 +139,8 @@ class Decoder:
             if still == 2:
                 break
         refined = replace(self.noise, by_slot=noise)
-        return Decoded(coefficients=solution, ratios=self._ratios(mean, doubt, refined), noise=refined, doubt=doubt)
+        ratios = self._ratios(mean, doubt, refined)
+        return Decoded(coefficients=solution, ratios=ratios, noise=refined, doubt=doubt, unaided=unaided)
 
     def _unwrap(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         gains = self.carrier.gains

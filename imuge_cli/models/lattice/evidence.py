@@ -29,6 +29,8 @@ CARE = 8
 # What the description leaves out is no white noise, and JPEG smears what was tampered with over the rest of its block:
 # the variance of cells counts so many times. Measured: at JPEG 50 .1 to .25 dB are won, elsewhere nothing is lost.
 _CELL_CAUTION = 4.0
+# A source block whose pixels count this much counts as wholly intact.
+_WHOLE = 0.7
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _with_whole_blocks(
     """Where all of a source block is intact its coefficients are read off; bands tell them less well."""
     grid = carrier.grid
     per = SOURCE_BLOCK // BLOCK
-    intact = -functional.max_pool2d(-weight, per)
+    intact = _intact(weight)
     average = functional.avg_pool2d(grey, per)[:, 0, :, :, None]
     damage = statistics.damage_floor + statistics.damage_slope * average
     return replace(
@@ -132,6 +134,14 @@ def _with_whole_blocks(
         whole=analyse_source(to_grid(reception.picture, grid)),
         whole_precision=intact[:, 0, :, :, None] / damage,
     )
+
+
+def _intact(weight: Tensor) -> Tensor:
+    """How far all of each source block counts as intact, in [0, 1]: N x 1 x rows x columns."""
+    least = -functional.max_pool2d(-weight, SOURCE_BLOCK // BLOCK)
+    # V is never wholly certain. What bands and cells had left to say would be little, but cost their transforms in
+    # every step of the solver.
+    return torch.where(least < _WHOLE, least, torch.ones_like(least))
 
 
 def _with_cells(
@@ -153,6 +163,8 @@ def _with_cells(
         lost = functional.max_pool2d(to_grid(lost, grid), 3, 1, 1)
     trust = (1 - functional.max_pool2d(lost, 2)).clamp(0, 1) ** CARE
     trust = (trust - functional.interpolate(weight, scale_factor=BAND, mode="nearest")).clamp_min(0)
+    part = (_intact(weight) < 1).float()
+    trust = trust * functional.interpolate(part, scale_factor=SOURCE_BLOCK // 2, mode="nearest")
     side = SOURCE_BLOCK // 2
     variance = functional.interpolate(grey, scale_factor=BAND, mode="nearest")
     tiles, variance = (

@@ -102,9 +102,17 @@ class LatticeNetworks(nn.Module):
         blocks = (_in_blocks(window[0]), _in_blocks(window[1]))
         return self._look(suspect[(..., *window)], drafted[(..., *window)], evidence[(..., *blocks)])
 
-    def solve(self, carrier: Carrier, reception: Reception, probability: Tensor, effort: Effort = THOROUGH) -> Draft:
-        """The draft under a tamper probability N x 1 x H x W per pixel."""
-        return draft(carrier, reception, probability, self.statistics(), effort)
+    def solve(
+        self,
+        carrier: Carrier,
+        reception: Reception,
+        probability: Tensor,
+        effort: Effort = THOROUGH,
+        *,
+        before: Draft | None = None,
+    ) -> Draft:
+        """The draft under a tamper probability N x 1 x H x W per pixel; before: see `receiver.draft`."""
+        return draft(carrier, reception, probability, self.statistics(), effort, before=before)
 
     def recover(self, reception: Reception, mask: Tensor, solution: Draft) -> Tensor:
         """R: the recovered picture, N x 3 x H x W in [0, 1], not clipped. mask: N x 1 x H x W."""

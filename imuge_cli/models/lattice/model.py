@@ -116,11 +116,12 @@ class LatticeModel:
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
-        probability = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, first, QUICK)))
+        solution = networks.solve(carrier, reception, first, QUICK)
+        probability = torch.sigmoid(networks.second_look(reception, solution))
         # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
         box = _look_again(probability)
         if box is not None:
-            solution = networks.solve(carrier, reception, probability, QUICK)
+            solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         inside = probability[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)

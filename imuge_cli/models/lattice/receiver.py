@@ -22,7 +22,7 @@ from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.payload.source import from_grid, sender_scale, synthesise_source
 
 THOROUGH = Effort(passes=12, iterations=60, certain=True)
-QUICK = Effort(passes=5, iterations=30, certain=False)
+QUICK = Effort(passes=4, iterations=30, certain=False)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Draft:
     picture: N x 3 x H x W, grey levels, not clipped. ratios: N x 14 x rows x columns by slot: log likelihood ratios
     of `overwritten` for each slot's phase given everything else. noise: N x 14: phase noise by slot, cells squared.
     doubt: N: variance left in a symbol, in standard deviations squared. coefficients: N x grid.size. information: N:
-    bits that the data symbols that are left can carry over that noise, see `channel.capacity`.
+    bits that the data symbols that are left can carry over that noise, see `channel.capacity`. unaided: N x grid.size:
+    the coefficients as the pixels alone tell them, without symbols.
     """
 
     picture: Tensor
@@ -41,15 +42,22 @@ class Draft:
     doubt: Tensor
     coefficients: Tensor
     information: Tensor
+    unaided: Tensor
 
 
 def draft(
-    carrier: Carrier, reception: Reception, probability: Tensor, statistics: Statistics, effort: Effort = THOROUGH
+    carrier: Carrier,
+    reception: Reception,
+    probability: Tensor,
+    statistics: Statistics,
+    effort: Effort = THOROUGH,
+    *,
+    before: Draft | None = None,
 ) -> Draft:
     """Solve for the whole picture.
 
     probability: N x 1 x H x W, that a pixel was tampered with. Symbols and pixels of a block count by how likely it
-    is intact.
+    is intact. before: the draft under another probability, which saves a part of the work.
     """
     tampered = block_probability(probability, carrier)
     trust = (1 - tampered).clamp(0, 1) * reception.known
@@ -62,7 +70,9 @@ def draft(
     # A busier picture is busier everywhere, as far as its power tells.
     prior = prior * reception.scale**2
     mean = guess(carrier, reception, weight)
-    decoded = Decoder(carrier, reception, trust, prior, mean, pixels, shown, noise, effort).run()
+    decoded = Decoder(carrier, reception, trust, prior, mean, pixels, shown, noise, effort).run(
+        None if before is None else before.unaided
+    )
     return Draft(
         picture=draw(carrier, decoded.coefficients),
         ratios=decoded.ratios,
@@ -70,6 +80,7 @@ def draft(
         doubt=decoded.doubt,
         coefficients=decoded.coefficients,
         information=_information(carrier, trust, decoded.noise),
+        unaided=decoded.unaided,
     )
 
 
