@@ -29,6 +29,11 @@ class Undoing:
         """Whether nothing is to be undone."""
         return self.resampling is None and self.response.is_plain
 
+    @property
+    def gain(self) -> float:
+        """By what the picture was multiplied; 1 where it was resampled, which has no part in that."""
+        return self.response.gain if self.resampling is None else 1.0
+
     def undo(self, planes: Tensor) -> Tensor:
         """Planes N x C x H x W, of the frame that was looked at, as they were before."""
         return undo(planes, self.response) if self.resampling is None else undo_resampling(planes, self.resampling)

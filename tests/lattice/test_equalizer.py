@@ -91,7 +91,7 @@ def test_what_has_no_response_is_left_alone(carrier: Carrier, sent: Pixels8, att
     picture = to_tensor(attacked(sent, attack))
     assert found(carrier, luma(picture)).is_plain
     inside = torch.ones(1, 1, 448, 512)
-    torch.testing.assert_close(equalized(carrier, picture, CODE, inside, STEP), picture, rtol=0, atol=0)
+    torch.testing.assert_close(equalized(carrier, picture, CODE, inside, STEP).pictures, picture, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("secret", [bytes([i]) * 32 for i in range(6)])
@@ -114,7 +114,7 @@ def test_a_frame_is_equalized_and_its_surroundings_are_not_looked_at(carrier: Ca
     frame = (..., slice(51, 300), slice(30, 401))
     blurred = attacked(np.ascontiguousarray(sent[51:300, 30:401]), "blur:5")
     canvas[frame], inside[frame] = to_tensor(blurred), 1
-    result = equalized(carrier, canvas, CODE, inside, STEP)
+    result = equalized(carrier, canvas, CODE, inside, STEP).pictures
     assert bool((result == 128)[(inside == 0).expand_as(result)].all())
     whole = luma(result)[..., 56:296, 32:400]
     order, phases = (t[..., 7:37, 4:50] for t in (carrier.order[:, :1], carrier.by_order(carrier.dither)[:, :1]))
@@ -122,7 +122,7 @@ def test_a_frame_is_equalized_and_its_surroundings_are_not_looked_at(carrier: Ca
     assert float(torch.cos(2 * torch.pi * off).mean()) > 0.6
     narrow = torch.zeros_like(inside)
     narrow[..., 51:70, :] = 1
-    assert equalized(carrier, canvas, CODE, narrow, STEP).equal(canvas)
+    assert equalized(carrier, canvas, CODE, narrow, STEP).pictures.equal(canvas)
 
 
 def small_picture() -> tuple[Pixels8, Header]:

@@ -74,7 +74,7 @@ def test_size_and_interpolations_are_found_and_undone(
     found, score = fit_resampling(plane[0, 0], (0, 0), *phases_of(carrier), STEP, filtered.score)
     assert found == expected
     assert agreement(carrier, undo_resampling(picture, found)) == pytest.approx(score / filtered.count, abs=0.002)
-    assert agreement(carrier, equalized(carrier, picture, CODE, torch.ones(1, 1, HEIGHT, WIDTH), STEP)) > after
+    assert agreement(carrier, equalized(carrier, picture, CODE, torch.ones(1, 1, HEIGHT, WIDTH), STEP).pictures) > after
 
 
 @pytest.mark.parametrize("attack", ["none", "jpeg:70", "jpeg:50", "blur:5", "noise:5", "sharpen:1"])
@@ -105,7 +105,7 @@ def test_a_frame_in_a_larger_picture_is_undone_by_its_own_grid(carrier: Carrier,
     canvas, inside = torch.full((1, 3, HEIGHT, WIDTH), 128.0), torch.zeros(1, 1, HEIGHT, WIDTH)
     canvas[(..., *frame)] = to_tensor(attacked(np.ascontiguousarray(sent[frame]), "scale-back:0.7"))
     inside[(..., *frame)] = 1
-    result = equalized(carrier, canvas, CODE, inside, STEP)
+    result = equalized(carrier, canvas, CODE, inside, STEP).pictures
     assert bool((result == 128)[(inside == 0).expand_as(result)].all())
     slots, phases = phases_of(carrier)
     blocks = (..., slice(2, 26), slice(4, 31))

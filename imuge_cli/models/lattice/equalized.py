@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -13,11 +15,20 @@ from imuge_cli.models.lattice.carrier import Carrier
 _FEWEST = 4
 
 
-def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, step: float) -> Tensor:
+@dataclass(frozen=True)
+class Equalized:
+    """pictures: N x 3 x H x W, grey levels; whole ones become fractions where something was undone. gain: N, by what
+    luma had been multiplied."""
+
+    pictures: Tensor
+    gain: Tensor
+
+
+def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, step: float) -> Equalized:
     """Each picture with its response undone; what lies outside the suspect's frame stays.
 
-    pictures: N x 3 x H x W on the carrier's canvas, grey levels; whole grey levels become fractions where something
-    was undone. code: N x 264 bits of the header. inside: N x 1 x H x W, 1 in the suspect's frame, a rectangle.
+    pictures: N x 3 x H x W on the carrier's canvas, grey levels. code: N x 264 bits of the header. inside: N x 1 x H x
+    W, 1 in the suspect's frame, a rectangle.
     """
     slots = carrier.order[0, :2]
     dither = carrier.by_order(carrier.dither)[0, :2]
@@ -26,25 +37,27 @@ def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, 
     for number, picture in enumerate(pictures):
         phases = torch.stack([dither[0], dither[1] + chips[number]])
         results.append(_one(picture[None], inside[number, 0] > 0, slots, phases, step))
-    return torch.cat(results)
+    gains = pictures.new_tensor([gain for _, gain in results])
+    return Equalized(torch.cat([result for result, _ in results]), gains)
 
 
-def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float) -> Tensor:
+def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float) -> tuple[Tensor, float]:
+    """The picture and its gain."""
     rows, columns = _span(inside.any(1)), _span(inside.any(0))
     frame = picture[..., rows, columns]
     top, left = -(-rows.start // BLOCK), -(-columns.start // BLOCK)
     bottom = min(rows.stop // BLOCK, slots.shape[-2])
     right = min(columns.stop // BLOCK, slots.shape[-1])
     if min(bottom - top, right - left) < _FEWEST:
-        return picture
+        return picture, 1.0
     whole = (..., slice(top, bottom), slice(left, right))
     origin = (top * BLOCK - rows.start, left * BLOCK - columns.start)
     found = find_undoing(luma(frame), origin, slots[whole], phases[whole], (step,))
     if found.is_plain:
-        return picture
+        return picture, 1.0
     result = picture.clone()
     result[..., rows, columns] = found.undo(frame).clamp(0, 255)
-    return result
+    return result, found.gain
 
 
 def _span(used: Tensor) -> slice:

@@ -12,6 +12,7 @@ from imuge_cli.errors import WeightsError
 from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.channel import block_ratios, pilot_noise
+from imuge_cli.models.lattice.clipping import unsuspicious_ratios
 from imuge_cli.models.lattice.decoder import Effort
 from imuge_cli.models.lattice.evidence import Statistics
 from imuge_cli.models.lattice.receiver import THOROUGH, Draft, draft
@@ -97,7 +98,8 @@ class LatticeNetworks(nn.Module):
         self, reception: Reception, solution: Draft, window: tuple[slice, slice] = (slice(None), slice(None))
     ) -> Tensor:
         """V with a draft: logits N x 1 x H x W, or those of a window that begins at whole blocks."""
-        evidence = block_evidence(solution.ratios, reception.errors, reception.known, True)
+        ratios = unsuspicious_ratios(solution.ratios, reception.clipped, reception.picture, solution.picture)
+        evidence = block_evidence(ratios, reception.errors, reception.known, True)
         suspect, drafted = reception.picture / 255, solution.picture.clamp(0, 255) / 255
         blocks = (_in_blocks(window[0]), _in_blocks(window[1]))
         return self._look(suspect[(..., *window)], drafted[(..., *window)], evidence[(..., *blocks)])

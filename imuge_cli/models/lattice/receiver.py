@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.channel import Noise, capacity, pilot_noise
+from imuge_cli.models.lattice.clipping import legible_share
 from imuge_cli.models.lattice.decoder import Decoder, Effort
 from imuge_cli.models.lattice.evidence import (
     Statistics,
@@ -64,6 +65,7 @@ def draft(
     noise = pilot_noise(carrier, reception, trust**2)
     weight = block_weight(carrier, reception, trust)
     pixels = pixel_evidence(carrier, reception, probability, weight, noise, statistics, certain=effort.certain)
+    trust = trust * legible_share(reception.clipped)
     shown = shown_share(weight, pixels)
     scale = sender_scale(trust.device)
     prior = (statistics.variance / scale**2).repeat(carrier.grid.rows * carrier.grid.columns)[None]

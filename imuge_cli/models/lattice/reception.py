@@ -15,6 +15,7 @@ from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.roughness import log_roughness
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import Carrier, scale_of
+from imuge_cli.models.lattice.clipping import clipped_values
 from imuge_cli.models.lattice.equalized import equalized
 
 # What embedding adds to the variance of a calm block, in squared steps.
@@ -32,7 +33,8 @@ class Reception:
     (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared. stretch, leak: N x 12 x rows x columns,
     of the data symbols: by what coefficients were multiplied to undo the sender's gates, and the variance that is left
     of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's standard deviations.
-    roughness: N x 14 x rows x columns by slot: logarithms, see `log_roughness`.
+    roughness: N x 14 x rows x columns by slot: logarithms, see `log_roughness`. clipped: N x 3 x H x W, see
+    `clipped_values`.
     """
 
     errors: Tensor
@@ -46,6 +48,7 @@ class Reception:
     leak: Tensor
     scale: Tensor
     roughness: Tensor
+    clipped: Tensor
 
 
 def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, inside: Tensor, step: float) -> Reception:
@@ -54,7 +57,9 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
     code, levels: what the header says, N x 264 code bits and N power levels. inside: N x 1 x H x W, 1 in the suspect's
     frame, a rectangle. What an attack did to the frequencies is undone.
     """
-    picture = equalized(carrier, picture, code, inside, step)
+    restored = equalized(carrier, picture, code, inside, step)
+    clipped = clipped_values(picture, restored.gain)
+    picture = restored.pictures
     known = -functional.max_pool2d(-inside, BLOCK)
     plane = luma(picture)
     coefficients = analyse(plane)
@@ -76,4 +81,5 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
         leak=leak,
         scale=scale_of(levels)[:, None],
         roughness=log_roughness(plane),
+        clipped=clipped,
     )

@@ -1,0 +1,55 @@
+"""What levels that were stretched and cut off at white or black do to the lattice, and what must not be laid to it.
+
+Nothing is left of the lattice where highlights were clipped, as where they were painted over. Which of the two it was
+the draft tells: clipped is what would lie beyond the limit. What was painted white over something darker does not.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.lattice.transform import BLOCK
+
+# JPEG leaves what was cut off a few grey levels around the limit.
+_NEAR_LIMIT = 2
+# Blur and noise are sometimes answered by a gain, too; only more than this counts as a change of levels.
+_STRETCHED = 1.03
+# So far, in grey levels, drafts lie off, and pictures of which levels were stretched from their drafts.
+_MARGIN = 30
+# Of a block with a part clipped all phases suffer: what is left of them falls faster than the part, by this power.
+_HARM = 3
+
+
+def clipped_values(picture: Tensor, gain: Tensor) -> Tensor:
+    """1 where a value was cut off at white, -1 at black, else 0: N x 3 x H x W, as the picture (grey levels).
+
+    gain: N, by what levels were multiplied. Where they were not stretched nothing counts as cut off: what was white or
+    black when a picture was immunized stays so, and the sender took it into account.
+    """
+    stretched = (gain > _STRETCHED).view(-1, 1, 1, 1)
+    white, black = picture >= 255 - _NEAR_LIMIT, picture <= _NEAR_LIMIT
+    return (white.to(torch.int8) - black.to(torch.int8)) * stretched
+
+
+def legible_share(clipped: Tensor) -> Tensor:
+    """How far what blocks carry is to be believed, in [0, 1]: N x 1 x rows x columns of whole blocks."""
+    return _harm(clipped.any(1, keepdim=True))
+
+
+def unsuspicious_ratios(ratios: Tensor, clipped: Tensor, picture: Tensor, draft: Tensor) -> Tensor:
+    """Log likelihood ratios of `overwritten`, N x K x rows x columns, less what clipping explains of them.
+
+    picture, draft: N x 3 x H x W, grey levels, the picture with its levels back in place.
+    """
+    if not bool(clipped.any()):
+        return ratios
+    beyond = (draft - picture) * clipped > -_MARGIN
+    explained = (clipped.bool().any(1, keepdim=True)) & (beyond | (clipped == 0)).all(1, keepdim=True)
+    # Clipping destroys; it makes nothing agree.
+    return torch.where(ratios > 0, ratios * _harm(explained), ratios)
+
+
+def _harm(pixels: Tensor) -> Tensor:
+    return (1 - functional.avg_pool2d(pixels.float(), BLOCK)) ** _HARM
