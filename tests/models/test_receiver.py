@@ -241,6 +241,15 @@ def test_the_draft_of_an_untouched_picture_is_the_picture(case: Case) -> None:
     assert float(solution.doubt.max()) < 0.2
 
 
+def test_an_earlier_draft_saves_work_and_changes_little(case: Case, square: Tensor) -> None:
+    reception = case.receive(torch.where(pixels_of(square) > 0, case.original.flip(0), case.immunized))
+    earlier = case.draft(reception, torch.zeros(2, 1, 32, 32))
+    fresh = case.draft(reception, square)
+    second = draft(case.carrier, reception, pixels_of(square), case.statistics, QUICK, before=earlier)
+    assert float(quality(second.picture, fresh.picture, pixels_of(square)).min()) > 35
+    assert not earlier.unaided.equal(second.unaided)
+
+
 @pytest.mark.parametrize(("height", "width"), [(128, 128), (150, 203)])
 def test_other_sizes(case: Case, height: int, width: int) -> None:
     carrier = make_carrier(SECRET, height, width, CPU)

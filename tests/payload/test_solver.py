@@ -173,6 +173,32 @@ def test_pictures_of_a_batch_do_not_mix(symbols: SymbolEvidence, pixels: PixelEv
         assert float((both[i] - alone[0]).abs().max()) < 0.01 * float(alone.std())
 
 
+def test_blocks_that_are_read_off_alone_change_nothing(
+    symbols: SymbolEvidence, partly: PixelEvidence, whole: PixelEvidence, variance: Tensor
+) -> None:
+    """They are left out of the transforms of those that bands and cells show."""
+    assert partly.cells is not None and partly.cell_precision is not None
+    assert whole.whole is not None and whole.whole_precision is not None
+    read = replace(whole, precision=torch.zeros_like(whole.precision))
+    shown = replace(partly, whole=whole.whole, whole_precision=torch.zeros_like(whole.whole_precision))
+    both = PixelEvidence(
+        torch.cat([shown.values, read.values]),
+        torch.cat([shown.precision, read.precision]),
+        partly.cells.repeat(2, 1, 1, 1, 1, 1),
+        torch.cat([partly.cell_precision, torch.zeros_like(partly.cell_precision)]),
+        whole.whole.repeat(2, 1, 1, 1),
+        torch.cat([torch.zeros_like(whole.whole_precision), whole.whole_precision]),
+    )
+    two = SymbolEvidence(symbols.mixing, symbols.values.repeat(2, 1), symbols.precision.repeat(2, 1))
+    found = solve(GRID, variance, two, both, iterations=400, tolerance=1e-6) / sender_scale()
+    for number, evidence in enumerate((shown, read)):
+        matrix, right = dense(symbols, evidence, variance)
+        expected = torch.linalg.solve(matrix, right).float()
+        assert float(((found[number].flatten() - expected) / expected.std()).abs().max()) < 3e-3
+    only = solve(GRID, variance, symbols, read, iterations=400, tolerance=1e-6) / sender_scale()
+    torch.testing.assert_close(only[0], found[1], atol=1e-2, rtol=1e-3)
+
+
 def test_the_diagonal_is_the_operators(symbols: SymbolEvidence, pixels: PixelEvidence, variance: Tensor) -> None:
     even = PixelEvidence(pixels.values, torch.full_like(pixels.precision, 0.02))
     matrix, _ = dense(symbols, None, variance)

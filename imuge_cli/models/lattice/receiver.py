@@ -65,6 +65,7 @@ def draft(
     noise = pilot_noise(carrier, reception, trust**2)
     weight = block_weight(carrier, reception, trust)
     pixels = pixel_evidence(carrier, reception, probability, weight, noise, statistics, certain=effort.certain)
+    # What was cut off carries no symbols, but still tells more or less how bright it is.
     trust = trust * legible_share(reception.clipped)
     shown = shown_share(weight, pixels)
     scale = sender_scale(trust.device)

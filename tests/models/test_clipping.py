@@ -1,0 +1,69 @@
+"""Levels that were stretched beyond white and black."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from photographs import photograph
+
+from imuge_cli import Imuge
+from imuge_cli.attacks.benign import apply, parse
+from imuge_cli.image.picture import Picture
+from imuge_cli.models.lattice.clipping import clipped_values, legible_share, unsuspicious_ratios
+
+
+@pytest.fixture(scope="module")
+def engine() -> Imuge:
+    return Imuge(device="cpu", exact=False)
+
+
+def grey(level: float, count: int = 1) -> torch.Tensor:
+    return torch.full((count, 3, 16, 16), level)
+
+
+def test_only_stretched_levels_are_clipped() -> None:
+    picture = torch.cat([grey(255), grey(0), grey(128), grey(255)])
+    clipped = clipped_values(picture, torch.tensor([1.1, 1.1, 1.1, 1.0]))
+    assert clipped.dtype == torch.int8
+    assert [int(part.unique()) for part in clipped] == [1, -1, 0, 0]
+
+
+def test_one_channel_is_enough_to_harm_a_block() -> None:
+    clipped = torch.zeros(1, 3, 16, 16, dtype=torch.int8)
+    clipped[:, 1, :8, :8] = 1
+    clipped[:, 0, :4, 8:] = -1
+    share = legible_share(clipped)
+    assert share.shape == (1, 1, 2, 2)
+    assert share.flatten().tolist() == [0, 0.125, 1, 1]
+
+
+@pytest.mark.parametrize(("limit", "sign"), [(244, 1), (12, -1)])
+def test_clipping_explains_what_the_draft_has_beyond_the_limit(limit: float, sign: int) -> None:
+    clipped = torch.full((1, 3, 16, 16), sign, dtype=torch.int8)
+    ratios = torch.tensor([5.0, -2.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)
+    explained = unsuspicious_ratios(ratios, clipped, grey(limit), grey(limit + 20 * sign))
+    assert (explained[:, 0] == 0).all() and (explained[:, 1] == -2).all()
+    painted = unsuspicious_ratios(ratios, clipped, grey(limit), grey(limit - 60 * sign))
+    assert painted.equal(ratios)
+
+
+def test_pictures_without_clipping_keep_their_ratios() -> None:
+    ratios = torch.randn(1, 14, 2, 2, generator=torch.Generator().manual_seed(1))
+    clipped = torch.zeros(1, 3, 16, 16, dtype=torch.int8)
+    assert unsuspicious_ratios(ratios, clipped, grey(255), grey(255)).equal(ratios)
+
+
+@pytest.mark.parametrize("chain", ["brightness:1.1", "contrast:1.1"])
+def test_clipped_highlights_are_not_flagged_but_paint_is(engine: Imuge, chain: str) -> None:
+    # A white suit and a bright background.
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 128))).picture.as_uint8()
+    suspect = apply(parse(chain), sent, np.random.default_rng(1)).image
+    assert ((suspect == 255) | (suspect == 0)).any(-1).mean() > 0.05
+    assert engine.verify(Picture(pixels=suspect)).verdict == "intact"
+    for level in (0, 255):
+        painted = sent.copy()
+        painted[100:150, 60:120] = level
+        mask = engine.verify(Picture(pixels=apply(parse(chain), painted, np.random.default_rng(1)).image)).mask
+        assert mask[100:150, 60:120].mean() > 0.97
+        assert mask.mean() < 0.05
