@@ -31,8 +31,8 @@ class Undoing:
 
     @property
     def gain(self) -> float:
-        """By what the picture was multiplied; 1 where it was resampled, which has no part in that."""
-        return self.response.gain if self.resampling is None else 1.0
+        """By what levels were stretched; 1 where the picture was resampled or sharpened, which a gain is a part of."""
+        return self.response.gain if self.resampling is None and self.response.blur >= 0 else 1.0
 
     def undo(self, planes: Tensor) -> Tensor:
         """Planes N x C x H x W, of the frame that was looked at, as they were before."""

@@ -48,10 +48,27 @@ def test_clipping_explains_what_the_draft_has_beyond_the_limit(limit: float, sig
     assert painted.equal(ratios)
 
 
+def test_channels_that_are_not_clipped_must_agree() -> None:
+    clipped = torch.zeros(1, 3, 16, 16, dtype=torch.int8)
+    clipped[:, 0] = 1
+    ratios = torch.full((1, 1, 2, 2), 5.0)
+    picture, draft = grey(244), grey(250)
+    assert (unsuspicious_ratios(ratios, clipped, picture, draft) == 0).all()
+    picture[:, 2] = 40
+    assert unsuspicious_ratios(ratios, clipped, picture, draft).equal(ratios)
+
+
 def test_pictures_without_clipping_keep_their_ratios() -> None:
     ratios = torch.randn(1, 14, 2, 2, generator=torch.Generator().manual_seed(1))
     clipped = torch.zeros(1, 3, 16, 16, dtype=torch.int8)
     assert unsuspicious_ratios(ratios, clipped, grey(255), grey(255)).equal(ratios)
+
+
+def test_sharpening_is_no_stretching(engine: Imuge) -> None:
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 128))).picture.as_uint8()
+    sent[100:150, 60:120] = (255, 40, 40)
+    mask = engine.verify(Picture(pixels=apply(parse("sharpen:1"), sent, np.random.default_rng(1)).image)).mask
+    assert mask[100:150, 60:120].mean() > 0.95
 
 
 @pytest.mark.parametrize("chain", ["brightness:1.1", "contrast:1.1"])
@@ -61,7 +78,7 @@ def test_clipped_highlights_are_not_flagged_but_paint_is(engine: Imuge, chain: s
     suspect = apply(parse(chain), sent, np.random.default_rng(1)).image
     assert ((suspect == 255) | (suspect == 0)).any(-1).mean() > 0.05
     assert engine.verify(Picture(pixels=suspect)).verdict == "intact"
-    for level in (0, 255):
+    for level in (0, 255, (255, 40, 40)):
         painted = sent.copy()
         painted[100:150, 60:120] = level
         mask = engine.verify(Picture(pixels=apply(parse(chain), painted, np.random.default_rng(1)).image)).mask

@@ -1,7 +1,8 @@
 """What levels that were stretched and cut off at white or black do to the lattice, and what must not be laid to it.
 
 Nothing is left of the lattice where highlights were clipped, as where they were painted over. Which of the two it was
-the draft tells: clipped is what would lie beyond the limit. What was painted white over something darker does not.
+the draft tells: clipped is what would lie beyond the limit. What was painted white over something darker does not, and
+neither does what was painted red.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ def unsuspicious_ratios(ratios: Tensor, clipped: Tensor, picture: Tensor, draft:
     """
     if not bool(clipped.any()):
         return ratios
-    beyond = (draft - picture) * clipped > -_MARGIN
-    explained = (clipped.bool().any(1, keepdim=True)) & (beyond | (clipped == 0)).all(1, keepdim=True)
+    off = draft - picture
+    # Where a channel is cut off the others must be what the draft says: paint may be pure red.
+    agreed = torch.where(clipped == 0, off.abs() < _MARGIN, off * clipped > -_MARGIN)
+    explained = clipped.any(1, keepdim=True) & agreed.all(1, keepdim=True)
     # Clipping destroys; it makes nothing agree.
     return torch.where(ratios > 0, ratios * _harm(explained), ratios)
 
