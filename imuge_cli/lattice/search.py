@@ -32,11 +32,10 @@ from imuge_cli.lattice.template import (
     PITCH,
     STEP,
     repeats,
-    respond_within,
     response_scale,
+    responses_within,
     sharper,
     template_dither,
-    template_filters,
 )
 from imuge_cli.lattice.view import Plane, Suspect, smoothing
 
@@ -68,8 +67,10 @@ _TRIED, _TRIED_CLOSE = 10, 120
 _BY_PARITY = (PERIOD // 2, 2, PITCH, PERIOD // 2, 2, PITCH)
 # Scale from which on samples two working pixels apart are enough of a suspect.
 _FINE = 0.75
-# Shifts, and displacements of the edges, that are tried: 2 x 63 x 1, parts of the reach.
-_GRID = np.stack(np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 7)), 0).reshape(2, -1, 1).astype(np.float32)
+# What a grey level of a response turns its phase by.
+_RADIANS = np.float32(2 * math.pi / STEP)
+# Shifts, and displacements of the edges, that are tried, every one with every other: parts of the reach.
+_SHIFTS, _STRETCHES = (np.linspace(-1, 1, count).astype(np.float32) for count in (9, 7))
 
 
 @dataclass(frozen=True)
@@ -232,8 +233,12 @@ def _phasors(responses: NDArray[Any], steep: float, spacing: int) -> Complex:
     """Weighted phases of responses, so many for each working pixel; fewer by that in both directions."""
     here = responses[:-spacing, :-spacing]
     steepness = np.square(responses[spacing:, :-spacing] - here) + np.square(responses[:-spacing, spacing:] - here)
-    parts = cv2.polarToCart(_weights(steepness, steep), here * np.float32(2 * math.pi / STEP))
-    return cv2.merge(parts).view(np.complex64)[..., 0]
+    return _phases(_weights(steepness, steep), here * _RADIANS)
+
+
+def _phases(weights: Plane, angles: Plane) -> Complex:
+    """Of such angles, radians, and weights."""
+    return cv2.merge(cv2.polarToCart(weights, angles)).view(np.complex64)[..., 0]
 
 
 def _weights(steepness: Plane, steep: float) -> Plane:
@@ -312,8 +317,7 @@ class _Agreement:
         # While the place is not known well, half of the samples tell as much, unless they were no further apart than
         # the suspect's own: between those, cubic interpolation errs by more than a response may.
         self._spacing = 2 if pattern and placement.scale > _FINE else 1
-        smoothed = _smoothed(placement.scale, self._spacing)
-        self._filters = template_filters(torch.device("cpu"), self._spacing, smoothed)
+        self._smoothed = _smoothed(placement.scale, self._spacing)
         span, first = (len(self.rows), len(self.columns)), {"top": int(self.rows[0]), "left": int(self.columns[0])}
         # Which points take their dither from the pattern.
         self.repeats = repeats(*span, **first)
@@ -343,10 +347,10 @@ class _Agreement:
         )
         size = ((rows.stop - rows.start) // self._spacing, (columns.stop - columns.start) // self._spacing)
         scale = (placement.rows_scale * self._spacing, placement.columns_scale * self._spacing)
-        samples = torch.from_numpy(self._suspect.samples(scale, placement.start(rows, columns), size))
-        response, *slopes = respond_within(samples[None, None], self._filters, self._spacing)[0].numpy()
+        samples = self._suspect.samples(scale, placement.start(rows, columns), size)
+        response, *slopes = responses_within(samples, self._spacing, self._smoothed)
         weights = _weights(slopes[0] ** 2 + slopes[1] ** 2, _STEEP_AT_LAST)
-        return np.asarray(weights * np.exp(2j * np.pi * response / STEP)), np.stack(slopes)
+        return _phases(weights, response * _RADIANS), np.stack(slopes)
 
     @property
     def relative(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -359,7 +363,7 @@ class _Agreement:
         """Of the points that count: weighted phases with the dither removed, and by how much they turn as the points
         move down, and right, by a working pixel (radians)."""
         phases, slopes = self._looked_at(placement)
-        down, right = slopes[:, self._used] * np.float32(2 * math.pi / STEP)
+        down, right = slopes[:, self._used] * _RADIANS
         return (phases * self._undithered)[self._used].astype(np.complex64), down, right
 
     def score(self, placement: Placement) -> float:
@@ -435,15 +439,28 @@ def improved(agreement: _Agreement, placement: Placement, reach: float) -> Place
     """The best placement within some working pixels, of shifts and of the points' edges: responses change nearly in
     proportion to displacements of that size, so that a single look at the suspect tells all of them."""
     phases, *slopes = agreement.seen(placement)
-    shift, stretch = _GRID * reach
-    sides = [
-        np.exp(1j * (slope * (at * stretch - shift))) for slope, at in zip(slopes, agreement.relative, strict=True)
-    ]
+    sides = [_displaced(slope, at, reach) for slope, at in zip(slopes, agreement.relative, strict=True)]
     scores = ((sides[0] * phases) @ sides[1].T).real
-    rows, columns = np.unravel_index(int(scores.argmax()), scores.shape)
-    (down, taller), (right, wider) = (_GRID[:, at, 0] * reach for at in (rows, columns))
-    half = agreement.half
-    return _moved(placement, agreement.centre, (down, right, taller / half[0], wider / half[1]))
+    best = np.unravel_index(int(scores.argmax()), scores.shape)
+    (taller, down), (wider, right) = (divmod(int(at), len(_SHIFTS)) for at in best)
+    shift, stretch, half = _SHIFTS * reach, _STRETCHES * reach, agreement.half
+    return _moved(
+        placement,
+        agreement.centre,
+        (shift[down], shift[right], stretch[taller] / half[0], stretch[wider] / half[1]),
+    )
+
+
+def _displaced(slopes: Plane, relative: Plane, reach: float) -> Complex:
+    """By how much points turn along one axis: stretches and shifts (63) x points."""
+    stretched = _rotations(np.multiply.outer(_STRETCHES * reach, slopes * relative))
+    shifted = _rotations(np.multiply.outer(_SHIFTS * -reach, slopes))
+    return np.asarray((stretched[:, None] * shifted).reshape(-1, slopes.size))
+
+
+def _rotations(angles: Plane) -> Complex:
+    """By so many radians."""
+    return _phases(np.ones_like(angles), angles)
 
 
 def _moved(begin: Placement, centre: tuple[float, float], at: tuple[float, float, float, float]) -> Placement:

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -36,23 +37,15 @@ REACH = 28
 MARGIN = REACH - PITCH // 2
 _ROUNDS = 12
 
+_Vector = NDArray[np.floating]
+
 
 @lru_cache(maxsize=8)
-def template_filters(device: torch.device, spacing: int = 1, smoothed: float = 0.0) -> Tensor:
-    """The filter, and how its response changes as the point moves down and right by a pixel: 3 x 1 x 56 x 56.
-
-    Its centre lies between pixels, as a point's does. Unit norm. spacing: for samples that many pixels apart (1 or 2,
-    which makes half of 56). smoothed: by a Gaussian of so many pixels already, see `sharper`.
-    """
-    at, narrow, wide = _averages(spacing, smoothed)
-    plane = torch.outer(narrow, narrow) - torch.outer(wide, wide)
-    first, second = (sigma**2 for sigma in sharper(smoothed))
-    sloped = [
-        torch.outer(narrow * at, narrow) / first - torch.outer(wide * at, wide) / second,
-        torch.outer(narrow, narrow * at) / first - torch.outer(wide, wide * at) / second,
-    ]
-    filters: Tensor = (torch.stack([plane, *sloped]) * response_scale())[:, None].float().to(device)
-    return filters
+def template_filter(device: torch.device) -> Tensor:
+    """Unit norm, its centre between pixels as a point's is: 1 x 1 x 56 x 56."""
+    _, narrow, wide = _averages(1)
+    plane = torch.from_numpy(np.outer(narrow, narrow) - np.outer(wide, wide)) * response_scale()
+    return plane[None, None].float().to(device)
 
 
 def sharper(smoothed: float) -> tuple[float, float]:
@@ -65,10 +58,10 @@ def sharper(smoothed: float) -> tuple[float, float]:
     return narrow, wide
 
 
-def _averages(spacing: int, smoothed: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
+def _averages(spacing: int, smoothed: float = 0.0) -> tuple[_Vector, _Vector, _Vector]:
     """Places of samples along one axis, pixels from the centre, and the weights there of the two Gaussians."""
-    at = (torch.arange(2 * REACH // spacing, dtype=torch.float64) + 0.5) * spacing - REACH
-    narrow, wide = (torch.exp(-at.square() / (2 * sigma**2)) for sigma in sharper(smoothed))
+    at = (np.arange(2 * REACH // spacing) + 0.5) * spacing - REACH
+    narrow, wide = (np.exp(-np.square(at) / (2 * sigma**2)) for sigma in sharper(smoothed))
     return at, narrow / narrow.sum(), wide / wide.sum()
 
 
@@ -76,7 +69,7 @@ def _averages(spacing: int, smoothed: float = 0.0) -> tuple[Tensor, Tensor, Tens
 def response_scale() -> float:
     """What the difference of two Gaussian averages is multiplied by to give a response."""
     _, narrow, wide = _averages(1)
-    return float(1 / (torch.outer(narrow, narrow) - torch.outer(wide, wide)).norm())
+    return float(1 / np.linalg.norm(np.outer(narrow, narrow) - np.outer(wide, wide)))
 
 
 def template_dither(secret: Secret, rows: int, columns: int, *, top: int = 0, left: int = 0) -> NDArray[np.float32]:
@@ -99,20 +92,38 @@ def repeats(rows: int, columns: int, *, top: int = 0, left: int = 0) -> NDArray[
     return np.asarray(np.multiply.outer(top + np.arange(rows), left + np.arange(columns)) % 2 == 0)
 
 
-def respond(plane: Tensor, filters: Tensor) -> Tensor:
-    """The points' responses, N x K x H//PITCH x W//PITCH, to luma N x 1 x H x W and K filters."""
+def respond(plane: Tensor, kernel: Tensor) -> Tensor:
+    """The points' responses, N x 1 x H//PITCH x W//PITCH, to luma N x 1 x H x W and the filter."""
     rows, columns = plane.shape[-2] // PITCH, plane.shape[-1] // PITCH
     whole = functional.pad(plane, (MARGIN,) * 4, mode="reflect")
     whole = whole[..., : rows * PITCH + 2 * MARGIN, : columns * PITCH + 2 * MARGIN]
-    return respond_within(whole, filters)
+    return functional.conv2d(whole, kernel, stride=PITCH)
 
 
-def respond_within(whole: Tensor, filters: Tensor, spacing: int = 1) -> Tensor:
-    """The same for luma that shows MARGIN pixels more than the points' cells on every side.
+def responses_within(samples: NDArray[np.float32], spacing: int = 1, smoothed: float = 0.0) -> NDArray[np.float32]:
+    """Points' responses, and how they change as the points move down, and right, by a pixel: 3 x rows x columns.
 
-    spacing: pixels from one of the plane's samples to the next, as for `template_filters`.
+    samples: of luma, grey levels, showing MARGIN pixels more than the points' cells on every side. spacing: pixels from
+    one of them to the next, 1 or 2. smoothed: by a Gaussian of so many pixels already, see `sharper`. In NumPy, axis by
+    axis: a search asks thousands of times for little, for which the threads of a tensor library cost more than they do.
     """
-    return functional.conv2d(whole, filters, stride=PITCH // spacing)
+    weights = _slope_weights(spacing, smoothed)
+    pitch, length = PITCH // spacing, weights.shape[1]
+    down = sliding_window_view(samples, length, axis=0)[::pitch] @ weights.T
+    both = weights @ sliding_window_view(down, length, axis=1)[:, ::pitch].swapaxes(-1, -2)
+    # Along rows (first) and columns (second) narrow, wide, and both of them sloped.
+    first, second = (sigma**2 for sigma in sharper(smoothed))
+    by = both.transpose(3, 2, 0, 1) * np.float32(response_scale())
+    return np.stack(
+        [by[0, 0] - by[1, 1], by[2, 0] / first - by[3, 1] / second, by[0, 2] / first - by[1, 3] / second]
+    ).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _slope_weights(spacing: int, smoothed: float) -> NDArray[np.float32]:
+    """Along one axis, of the narrow and the wide Gaussian and of both times the place: 4 x samples."""
+    at, narrow, wide = _averages(spacing, smoothed)
+    return np.stack([narrow, wide, narrow * at, wide * at]).astype(np.float32)
 
 
 def template_residual(plane: Tensor, dither: Tensor) -> Tensor:
@@ -120,15 +131,15 @@ def template_residual(plane: Tensor, dither: Tensor) -> Tensor:
 
     N x 1 x H x W. It leaves the slots of all blocks as they are. Neighbours' filters overlap, hence some rounds.
     """
-    filters = template_filters(plane.device)[:1]
-    found = respond(plane, filters)
+    kernel = template_filter(plane.device)
+    found = respond(plane, kernel)
     nearest = (torch.round(found / STEP - dither) + dither) * STEP
     wanted = found + PULL * (nearest - found)
     height, width = plane.shape[-2:]
     residual = torch.zeros_like(plane)
     for _ in range(_ROUNDS):
-        error = wanted - found - respond(residual, filters)
-        spread = functional.conv_transpose2d(error, filters, stride=PITCH)[..., MARGIN:, MARGIN:]
+        error = wanted - found - respond(residual, kernel)
+        spread = functional.conv_transpose2d(error, kernel, stride=PITCH)[..., MARGIN:, MARGIN:]
         spread = functional.pad(spread, (0, max(0, width - spread.shape[-1]), 0, max(0, height - spread.shape[-2])))
         spread = spread[..., :height, :width]
         residual += (spread - synthesise(analyse(spread), height, width)) / 2

@@ -33,7 +33,7 @@ from imuge_cli.lattice.template import (  # noqa: E402
     SIGMAS,
     STEP,
     template_dither,
-    template_filters,
+    template_filter,
 )
 from imuge_cli.lattice.transform import SLOTS  # noqa: E402
 from imuge_cli.models.lattice.carrier import CHIP_PHASE, GAINS, STEPS, make_carrier  # noqa: E402
@@ -105,7 +105,7 @@ def _template() -> dict[str, Any]:
         "pull": PULL,
         "dither of 16, 16": _rounded(dither[16:18, 16:18].ravel(), 7),
         "dither of 0, 0": _rounded(dither[:2, :2].ravel(), 7),
-        "filter": _rounded(template_filters(torch.device("cpu"))[0, 0, 28, ::5].numpy(), 6),
+        "filter": _rounded(template_filter(torch.device("cpu"))[0, 0, 28, ::5].numpy(), 6),
     }
 
 

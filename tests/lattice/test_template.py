@@ -17,20 +17,25 @@ from imuge_cli.lattice.template import (
     STEP,
     repeats,
     respond,
-    respond_within,
     response_scale,
+    responses_within,
     template_dither,
-    template_filters,
+    template_filter,
     template_residual,
 )
 from imuge_cli.lattice.transform import analyse, luma
 
 SECRET = Secret.default()
-FILTERS = template_filters(torch.device("cpu"))
+FILTER = template_filter(torch.device("cpu"))
 
 
 def plane() -> torch.Tensor:
     return luma(to_tensor(photograph("astronaut", 0, 0, 246, 310)))
+
+
+def answers(picture: np.ndarray, spacing: int = 1, smoothed: float = 0.0) -> np.ndarray:
+    """Responses and slopes of all points."""
+    return responses_within(np.pad(picture, MARGIN // spacing, mode="reflect"), spacing, smoothed)
 
 
 def test_responses_go_most_of_the_way_to_their_dither() -> None:
@@ -39,7 +44,7 @@ def test_responses_go_most_of_the_way_to_their_dither() -> None:
     after = before + template_residual(before, dither)
     ways = []
     for picture in (before, after):
-        phases = respond(picture, FILTERS[:1])[0, 0] / STEP - dither
+        phases = respond(picture, FILTER)[0, 0] / STEP - dither
         ways.append((phases - phases.round()).abs())
     assert ways[1].numpy() == pytest.approx((1 - PULL) * ways[0].numpy(), abs=0.02)
 
@@ -52,44 +57,47 @@ def test_the_residual_keeps_out_of_the_slots_and_is_small() -> None:
 
 
 def test_the_filter_is_the_same_in_all_directions_and_sees_no_slopes() -> None:
-    kernel = FILTERS[0, 0]
+    kernel = FILTER[0, 0]
     assert torch.allclose(kernel, kernel.T) and torch.allclose(kernel, kernel.flip(0))
     assert float(kernel.square().sum()) == pytest.approx(1, abs=1e-3)
     slope = torch.arange(200.0).expand(1, 1, 160, 200)
-    assert float(respond(slope, FILTERS[:1])[..., 2:-2, 2:-2].abs().max()) < 0.05
+    assert float(respond(slope, FILTER)[..., 2:-2, 2:-2].abs().max()) < 0.05
     assert response_scale() == pytest.approx(24.5, abs=0.5)
 
 
 def test_slopes_say_how_a_response_changes() -> None:
+    picture = plane()[0, 0].numpy()
+    for axis in (0, 1):
+        before, after = (answers(image)[:, 3:-3, 3:-3] for image in (picture, np.roll(picture, 1, axis)))
+        change, middle = after[0] - before[0], (after[1 + axis] + before[1 + axis]) / 2
+        assert change == pytest.approx(-middle, abs=4)
+        assert abs(change).max() > 10
+
+
+def test_a_search_sees_what_embedding_did() -> None:
     picture = plane()
-    moved = torch.roll(picture, 1, -2)
-    responses, down, _ = respond(picture, FILTERS)[0, :, 3:-3, 3:-3]
-    change = respond(moved, FILTERS[:1])[0, 0, 3:-3, 3:-3] - responses
-    middle = (down + respond(moved, FILTERS)[0, 1, 3:-3, 3:-3]) / 2
-    assert torch.allclose(change, -middle, atol=4)
-    assert float(change.abs().max()) > 10
+    embedded = respond(picture, FILTER)[0, 0].numpy()
+    searched = answers(picture[0, 0].numpy())[0, : embedded.shape[0], : embedded.shape[1]]
+    assert searched == pytest.approx(embedded, abs=0.01)
 
 
 def test_samples_further_apart_respond_alike() -> None:
     picture = torch.nn.functional.avg_pool2d(plane(), 3, 1, 1)
-    half = torch.nn.functional.avg_pool2d(picture, 2)
-    fine = respond(picture, FILTERS[:1])[..., 2:-2, 2:-2]
-    more = torch.nn.functional.pad(half, (MARGIN // 2,) * 4, mode="reflect")
-    coarse = respond_within(more, template_filters(torch.device("cpu"), 2)[:1], 2)[..., 2:-2, 2:-2]
-    coarse = coarse[..., : fine.shape[-2], : fine.shape[-1]]
-    assert float((fine - coarse).abs().mean()) < 0.05 * float(fine.abs().mean())
+    half = torch.nn.functional.avg_pool2d(picture, 2)[0, 0].numpy()
+    fine = answers(picture[0, 0].numpy())[:, 2:-2, 2:-2]
+    coarse = answers(half, 2)[:, 2:-2, 2:-2][:, : fine.shape[1], : fine.shape[2]]
+    assert (abs(fine - coarse).mean((1, 2)) < 0.05 * abs(fine).mean((1, 2))).all()
 
 
 def test_a_smoothed_picture_responds_as_before_to_a_sharper_filter() -> None:
     picture = plane()[0, 0].numpy()
     smooth = cv2.GaussianBlur(picture, (0, 0), 1.5, borderType=cv2.BORDER_REFLECT)
-    answers = [
-        respond(torch.from_numpy(image)[None, None], template_filters(torch.device("cpu"), 1, smoothed))
-        for image, smoothed in ((picture, 0.0), (smooth, 1.5), (smooth, 0.0))
-    ]
-    wanted, sharper, blunt = (answer[..., 2:-2, 2:-2] for answer in answers)
-    assert float((sharper - wanted).abs().max()) < 0.02 * float(wanted.std())
-    assert float((blunt - wanted).abs().max()) > 0.1 * float(wanted.std())
+    wanted, sharper, blunt = (
+        answers(image, 1, smoothed)[:, 2:-2, 2:-2] for image, smoothed in ((picture, 0.0), (smooth, 1.5), (smooth, 0.0))
+    )
+    for which in range(3):
+        assert abs(sharper - wanted)[which].max() < 0.02 * wanted[which].std()
+        assert abs(blunt - wanted)[which].max() > 0.1 * wanted[which].std()
 
 
 def test_three_points_of_four_repeat() -> None:
