@@ -12,6 +12,7 @@ from imuge_cli import __version__
 from imuge_cli.attacks.tampers import NEEDS_DONOR
 from imuge_cli.benchmark.engine import Engine
 from imuge_cli.benchmark.gallery import find_pictures
+from imuge_cli.benchmark.journal import Done, Journal
 from imuge_cli.benchmark.machine import this_machine
 from imuge_cli.benchmark.parallel import crew
 from imuge_cli.benchmark.plots import links, write_plots
@@ -21,7 +22,7 @@ from imuge_cli.benchmark.sheet import Strip, legend, write_sheet
 from imuge_cli.benchmark.store import MARKDOWN, require_free, write_results
 from imuge_cli.benchmark.suites import FOREIGN, Settings, settle
 from imuge_cli.benchmark.tables import conditions, make_tables
-from imuge_cli.benchmark.worker import Place, Row, Step, Work, Worker, blocks
+from imuge_cli.benchmark.worker import Block, Place, Row, Step, Work, Worker, blocks
 from imuge_cli.errors import UsageError
 from imuge_cli.image.atomic import write_bytes
 
@@ -49,6 +50,7 @@ def run_bench(
     jobs: int = 1,
     update_readme: Path | None = None,
     force: bool = False,
+    resume: bool = False,
 ) -> str:
     """Measure, write results.json, results.csv and tables.md into `out`, and return the tables as Markdown.
 
@@ -57,8 +59,9 @@ def run_bench(
     jobs: pictures measured side by side, each in a process of its own, for which make_engine and
     make_stranger must be picklable. The rows are the same, but for the times, and for rounding where torch had
     another number of threads: the workers share the cores. update_readme: a Markdown file whose marked
-    sections get their tables. Interrupted or broken, it writes what is done and passes the exception on.
-    Raises UsageError, InputError, OutputError before any work.
+    sections get their tables. Interrupted or broken, it writes what is done and passes the exception on; killed at any
+    moment, the pictures that were finished are in a journal in `out`. resume: go on from there, with the same work and
+    as many jobs as one likes. Raises UsageError, InputError, OutputError before any work.
     """
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least one picture is measured at a time")
@@ -72,19 +75,24 @@ def run_bench(
         seed=seed,
     )
     paths = _pictures(data, settings)
-    require_free(out, force=force)
+    if resume and force:
+        raise UsageError("--resume and --force: either go on with the run that is there, or replace it")
+    require_free(out, force=force or resume)
     if update_readme is not None:
         names_in(update_readme)
     work = Work(make_engine, make_stranger, tuple(paths), settings, sheet)
-    jobs = min(jobs, len(blocks(work, jobs)))
-    bench = _Bench(work, jobs, out, progress or (lambda text: None))
-    with _measuring(work, jobs) as steps:
+    before = Journal.resume(out, work) if resume else None
+    pieces = blocks(work, jobs, {done.place for done in before.done} if before else ())
+    jobs = max(1, min(jobs, len(pieces)))
+    with _measuring(work, jobs, pieces) as steps:
+        bench = _Bench(work, jobs, out, progress or (lambda text: None), before or Journal.begin(out, work))
         try:
             bench.run(steps)
         except BaseException:  # an interrupt above all: hours of work are not thrown away
             bench.save()
             raise
     text = bench.save()
+    bench.journal.remove()
     if update_readme is not None:
         _update(update_readme, bench.results())
     return text
@@ -108,9 +116,8 @@ def _update(path: Path, results: Results) -> None:
 
 
 @contextmanager
-def _measuring(work: Work, jobs: int) -> Iterator[Iterator[Step]]:
+def _measuring(work: Work, jobs: int, pieces: list[Block]) -> Iterator[Iterator[Step]]:
     """Engines are made on the way in, the steps when they are asked for."""
-    pieces = blocks(work, jobs)
     if jobs == 1:
         worker = Worker(work)
         yield (step for block in pieces for step in worker.steps(block))
@@ -122,11 +129,16 @@ def _measuring(work: Work, jobs: int) -> Iterator[Iterator[Step]]:
 class _Bench:
     """One run: rows by place, for side by side they come in any order."""
 
-    def __init__(self, work: Work, jobs: int, out: Path, progress: Progress) -> None:
+    def __init__(self, work: Work, jobs: int, out: Path, progress: Progress, journal: Journal) -> None:
+        """journal: what is in it counts as done."""
         self._work, self._jobs, self._out, self._progress = work, jobs, out, progress
+        self.journal = journal
         self._rows = {
             Place(size, index): list[Row]() for size in work.settings.sizes for index in range(len(work.chosen))
         }
+        for done in journal.done:
+            self._rows[done.place] += done.rows
+        self._before = max((done.seconds for done in journal.done), default=0.0)
         self._complete = False
         self._started = self._saved = time.monotonic()
 
@@ -135,13 +147,30 @@ class _Bench:
         done = 0
         for place, row in steps:
             if row is not None:
+                if isinstance(row, EngineFacts):
+                    self._check(row)
                 self._rows[place].append(row)
             else:
                 done += 1
+                self.journal.add(Done(place, tuple(self._rows[place]), self._seconds))
                 self._tell(place, done)
             if time.monotonic() - self._saved > _SAVE_EVERY:
                 self.save()
         self._complete = True
+
+    @property
+    def _seconds(self) -> float:
+        """Those before an interruption included."""
+        return self._before + time.monotonic() - self._started
+
+    def _check(self, engine: EngineFacts) -> None:
+        """Figures of two engines are not put into one table."""
+        before = next(iter(self._all(EngineFacts)), engine)
+        if engine != before:
+            raise UsageError(
+                f"--resume: the interrupted run in {self._out} is of another engine ({before}, not {engine}); use its "
+                "model, strength, key and weights, or start anew with --force"
+            )
 
     def results(self) -> Results:
         """What is done so far."""
@@ -151,7 +180,7 @@ class _Bench:
             pictures=tuple(path.name for path in self._work.chosen),
             machine=this_machine(),
             engine=next(iter(self._all(EngineFacts)), None),
-            seconds=time.monotonic() - self._started,
+            seconds=self._seconds,
             complete=self._complete,
             embedding=self._all(EmbeddingRow),
             cases=self._all(CaseRow),
@@ -188,9 +217,10 @@ class _Bench:
         )
 
     def _tell(self, place: Place, done: int) -> None:
-        spent, total = time.monotonic() - self._started, len(self._rows)
-        left = spent / done * (total - done)
+        total = len(self._rows)
+        ready = len(self.journal.done) + done
+        left = (time.monotonic() - self._started) / done * (total - ready)
         self._progress(
-            f"{place.size}, {self._work.chosen[place.index].name}: {done} of {total} done, "
-            f"{len(self._all(CaseRow))} cases, {spent / 60:.1f} min, about {left / 60:.1f} min left"
+            f"{place.size}, {self._work.chosen[place.index].name}: {ready} of {total} done, "
+            f"{len(self._all(CaseRow))} cases, {self._seconds / 60:.1f} min, about {left / 60:.1f} min left"
         )

@@ -18,6 +18,8 @@ from imuge_cli.reporting.schema import plain
 
 SCHEMA = "imuge.bench/1"
 JSON, CSV, MARKDOWN = "results.json", "results.csv", "tables.md"
+JOURNAL = "journal.jsonl"
+"""Of a run that is not over yet."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Group:
     summary: Summary
 
 
-def require_free(folder: Path, *, force: bool, names: tuple[str, ...] = (JSON, CSV, MARKDOWN)) -> None:
+def require_free(folder: Path, *, force: bool, names: tuple[str, ...] = (JSON, CSV, MARKDOWN, JOURNAL)) -> None:
     """Raises OutputError where results are there already, before hours of work, unless `force`."""
     taken = [name for name in names if (folder / name).exists()]
     if taken and not force:

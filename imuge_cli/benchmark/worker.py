@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,15 +64,26 @@ Step = tuple[Place, Row | None]
 """A row of a picture; None: there will be no more of this picture."""
 
 
-def blocks(work: Work, jobs: int) -> list[Block]:
-    """The whole work in order, in pieces for so many workers; a single one gets each size as a whole."""
+def blocks(work: Work, jobs: int, done: Collection[Place] = ()) -> list[Block]:
+    """The whole work in order, but for what is done, in pieces for so many workers; a single one gets long ones."""
     count = len(work.chosen)
     length = count if jobs == 1 else max(1, min(_BLOCK, count // jobs))
     return [
-        Block(size, first, min(first + length, count))
+        block
         for size in work.settings.sizes
         for first in range(0, count, length)
+        for block in _gaps(Block(size, first, min(first + length, count)), done)
     ]
+
+
+def _gaps(block: Block, done: Collection[Place]) -> Iterator[Block]:
+    """The parts of a block that are not done."""
+    first = block.first
+    for index in range(block.first, block.end + 1):
+        if index == block.end or Place(block.size, index) in done:
+            if first < index:
+                yield Block(block.size, first, index)
+            first = index + 1
 
 
 class Worker:

@@ -79,6 +79,9 @@ def bench(
     ] = None,
     device: options.DeviceOption = options.Device.auto,
     weights: options.WeightsOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted run in --out, picture by picture.")
+    ] = False,
     force: options.ForceOption = False,
     quiet: options.QuietOption = False,
     verbose: options.VerboseOption = False,
@@ -98,6 +101,8 @@ def bench(
     if suite == "speed":
         if jobs > 1:
             raise UsageError(f"--jobs {jobs}: the speed suite times one command alone; leave --jobs out or set it to 1")
+        if resume:
+            raise UsageError("--resume: the speed suite takes minutes and is not resumed; leave it out")
         console.data(_speed(settings, megapixels, out, update_readme, force, console))
         return
     from imuge_cli.benchmark import run_bench
@@ -120,6 +125,7 @@ def bench(
         jobs=jobs,
         update_readme=update_readme,
         force=force,
+        resume=resume,
     )
     if tables:
         console.data(str(tables))
