@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.fft import fft2, ifft2
+from scipy.fft import fft2, irfft2
 
 from imuge_cli.image.working_size import LIMIT
 from imuge_cli.keys import Secret
@@ -44,6 +44,8 @@ Complex = NDArray[np.complexfloating[Any, Any]]
 
 _SPAN = PERIOD * PITCH
 _POINTS = LIMIT // PITCH
+# Rows of responses that are looked at together; spans are multiples of it.
+_STRIP = 64
 # The longer side of what a suspect shows, working pixels: less of it has too few points.
 _LEAST_SHOWN = 200
 # How far the picture's edge may be off between one scale and the next, working pixels.
@@ -174,12 +176,13 @@ def _candidates(suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidat
 def _at_scale(suspect: Suspect, secret: Secret, scale: Scale, tried: _Pass) -> Iterator[_Place]:
     response = _response(suspect, scale)
     best: dict[Orientation, _Place] = {}
-    for shift, phasors in _between(response, tried.steep) if tried.close else _at_corners(response, tried.steep):
-        folded = _folded(phasors)
-        spectrum = fft2(folded)
+    for shift, folded in _between(response, tried.steep) if tried.close else _at_centres(response, tried.steep):
+        spectrum = _halves(fft2(folded))
         deviations = _deviations(folded)
         for orientation in tried.orientations:
-            scores = ifft2(spectrum * _reference(secret, orientation), overwrite_x=True).real
+            # Of the correlation only the real part counts, which half a spectrum tells.
+            halves = np.einsum("hij,hij->ij", spectrum, _reference(secret, orientation))
+            scores = irfft2(halves, folded.shape, overwrite_x=True)
             scores.reshape(_BY_PARITY)[:] /= deviations
             row, column = divmod(int(scores.argmax()), _SPAN)
             place = _Place(float(scores[row, column]), scale, orientation, row + shift[0], column + shift[1])
@@ -210,30 +213,45 @@ def _smoothed(scale: float, spacing: int) -> float:
     return smoothing(scale * spacing) / scale
 
 
-def _at_corners(response: _Response, steep: float) -> Iterator[tuple[tuple[float, float], Complex]]:
-    """Weighted phases around every corner of working pixels, rows x columns; how far beside corners they are: not."""
-    corners = np.array([[0.5, 0, -0.5], [0, 0.5, -0.5]])
-    flags, size = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, (response.width + 1, response.height + 1)
-    whole = cv2.warpAffine(response.values, corners, size, flags=flags, borderMode=cv2.BORDER_REFLECT)
-    yield (0.0, 0.0), _phasors(whole, steep, 1)
+def _at_centres(response: _Response, steep: float) -> Iterator[tuple[tuple[float, float], Complex]]:
+    """Phases at the centres of working pixels, folded, and how far beside corners they lie."""
+    yield (0.5, 0.5), _folded(_enlarged(response, 2), steep, 1)
 
 
 def _between(response: _Response, steep: float) -> Iterator[tuple[tuple[float, float], Complex]]:
-    """The same at places half a working pixel apart, in four parts, and how far beside corners each of them lies."""
-    rows, columns = response.values.shape
-    # What a resize by four gives lies a quarter of a working pixel beside the first corner, and so on: as good as any.
-    fine = cv2.resize(response.values, (4 * columns, 4 * rows), interpolation=cv2.INTER_CUBIC)
-    phasors = _phasors(fine[: 2 * response.height + 2, : 2 * response.width + 2], steep, 2)
+    """The same at places half a working pixel apart, in four parts."""
+    folded = _folded(_enlarged(response, 4), steep, 2)
     for row in (0, 1):
         for column in (0, 1):
-            yield (0.25 + row / 2, 0.25 + column / 2), phasors[row::2, column::2]
+            yield (0.25 + row / 2, 0.25 + column / 2), folded[row::2, column::2]
 
 
-def _phasors(responses: NDArray[Any], steep: float, spacing: int) -> Complex:
-    """Weighted phases of responses, so many for each working pixel; fewer by that in both directions."""
-    here = responses[:-spacing, :-spacing]
-    steepness = np.square(responses[spacing:, :-spacing] - here) + np.square(responses[:-spacing, spacing:] - here)
-    return _phases(_weights(steepness, steep), here * _RADIANS)
+def _enlarged(response: _Response, times: int) -> Plane:
+    """So many times as many samples each way, the first half of their distance beside the first corner, and one working
+    pixel more than is shown."""
+    rows, columns = response.values.shape
+    fine = cv2.resize(response.values, (times * columns, times * rows), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(fine[: times // 2 * (response.height + 1), : times // 2 * (response.width + 1)], np.float32)
+
+
+def _folded(responses: NDArray[Any], steep: float, spacing: int) -> Complex:
+    """Weighted phases of responses, so many for each working pixel, summed over the pattern's repetitions: span x span,
+    as many times as that."""
+    rows, columns = (side - spacing for side in responses.shape)
+    span = spacing * _SPAN
+    real, imaginary = total = np.zeros((2, span, span), np.float32)
+    # A strip at a time, which stays near the processor.
+    for top in range(0, rows, _STRIP):
+        strip = responses[top : min(top + _STRIP, rows) + spacing]
+        here = strip[:-spacing, :-spacing]
+        down, right = strip[spacing:, :-spacing] - here, strip[:-spacing, spacing:] - here
+        parts = cv2.polarToCart(_weights(down * down + right * right, steep), here * _RADIANS)
+        into = slice(top % span, top % span + len(here))
+        for left in range(0, columns, span):
+            for sums, part in zip(total, parts, strict=True):
+                repetition = part[:, left : left + span]
+                sums[into, : repetition.shape[1]] += repetition
+    return np.asarray(real + 1j * imaginary, np.complex64)
 
 
 def _phases(weights: Plane, angles: Plane) -> Complex:
@@ -244,14 +262,6 @@ def _phases(weights: Plane, angles: Plane) -> Complex:
 def _weights(steepness: Plane, steep: float) -> Plane:
     """Of phases, by the squared change of their responses from one pixel to the next."""
     return np.asarray(steepness / (steepness + _STILL) / (1 + steepness / steep), np.float32)
-
-
-def _folded(phasors: Complex) -> Complex:
-    """Summed over the pattern's repetitions: span x span."""
-    rows, columns = (-(-side // _SPAN) for side in phasors.shape)
-    padded = np.zeros((rows * _SPAN, columns * _SPAN), np.complex64)
-    padded[: phasors.shape[0], : phasors.shape[1]] = phasors
-    return np.asarray(padded.reshape(rows, _SPAN, columns, _SPAN).sum((0, 2)))
 
 
 def _deviations(folded: Complex) -> NDArray[np.float32]:
@@ -269,7 +279,7 @@ def _deviations(folded: Complex) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=32)
 def _reference(secret: Secret, orientation: Orientation) -> Complex:
-    """The conjugate spectrum of the pattern as it lies in a suspect: span x span."""
+    """The conjugate spectrum of the pattern as it lies in a suspect, for the real part of a correlation: `_halves`."""
     pattern = np.where(repeats(PERIOD, PERIOD), np.exp(2j * np.pi * template_dither(secret, PERIOD, PERIOD)), 0)
     # Reversed, point 0 stays where it is: where the suspect's first point lies is what is looked for.
     if orientation.transposed:
@@ -280,7 +290,13 @@ def _reference(secret: Secret, orientation: Orientation) -> Complex:
         pattern = np.roll(pattern[:, ::-1], 1, 1)
     spread = np.zeros((_SPAN, _SPAN), np.complex64)
     spread[::PITCH, ::PITCH] = pattern
-    return np.asarray(np.conj(fft2(spread)), np.complex64)
+    return _halves(np.conj(fft2(spread)) / 2)
+
+
+def _halves(spectrum: Complex) -> Complex:
+    """Half of a spectrum, and half of that of the conjugate signal: 2 x span x span / 2 + 1."""
+    conjugate = np.roll(spectrum[::-1, ::-1], 1, (0, 1)).conj()
+    return np.stack([spectrum[:, : _SPAN // 2 + 1], conjugate[:, : _SPAN // 2 + 1]])
 
 
 def _placed(suspect: Suspect, secret: Secret, place: _Place) -> Candidate:
