@@ -126,8 +126,8 @@ def false_alarms(rows: Sequence[UntamperedRow]) -> FalseAlarms:
 
 
 def false_detections(rows: Sequence[ForeignRow]) -> int:
-    """How many pictures without this key's immunization were taken for immunized ones."""
-    return sum(row.verdict != "not-found" for row in rows)
+    """How many pictures without this key's immunization were taken for immunized ones, or for parts of some."""
+    return sum(row.placed or row.verdict != "not-found" for row in rows)
 
 
 def share(flags: Iterable[bool]) -> float:

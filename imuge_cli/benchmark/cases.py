@@ -130,10 +130,12 @@ def untampered(engine: Engine, subject: Subject, attack: str, seed: int) -> Unta
     return UntamperedRow(subject.embedding.size, subject.name, attack, verified.verdict, flagged, seconds)
 
 
-def foreign(engine: Engine, subject: Subject, pixels: Image8, kind: str) -> ForeignRow:
-    """A picture that carries nothing of this key: H x W x 3 uint8."""
-    verified = engine.verify(Picture(pixels=pixels))
-    return ForeignRow(subject.embedding.size, subject.name, kind, verified.verdict)
+def foreign(engine: Engine, subject: Subject, pixels: Image8, kind: str, attack: str, seed: int) -> ForeignRow:
+    """A picture that carries nothing of this key, H x W x 3 uint8, after an attack."""
+    rng = random_for(seed, subject.embedding.size, subject.name, kind, attack)
+    verified = engine.verify(Picture(pixels=apply(parse(attack), pixels, rng).image))
+    placed = verified.synchronisation is not None
+    return ForeignRow(subject.embedding.size, subject.name, kind, attack, verified.verdict, placed)
 
 
 def _ask(engine: Engine, suspect: Image8) -> _Answer:

@@ -109,12 +109,15 @@ class UntamperedRow:
 
 @dataclass(frozen=True)
 class ForeignRow:
-    """A picture that this key has not immunized. kind: "never immunized" or "another secret"."""
+    """A picture that this key has not immunized. kind: "never immunized" or "another secret". placed: whether a place
+    of it in an immunized picture was told, be it that nothing could be read there."""
 
     size: str
     picture: str
     kind: str
+    attack: str
     verdict: str
+    placed: bool
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ Item = TypeVar("Item")
 FULL_SIZE = "full"
 DEFAULT_SUITE = "first"
 FOREIGN = "foreign"
-"""The suite that asks of any pictures whether they are taken for immunized ones, as they are and under another key."""
+"""The suite that asks whether any pictures, as they are or under another key, and attacked as one likes, are taken for
+immunized ones."""
 EXACT = "exact"
 """The suite of files that were never recompressed: the only one whose pictures get the exact layer."""
 GEOMETRY = "geometry"
@@ -98,7 +99,7 @@ SUITES: dict[str, Suite] = {
         (0.05,),
         lean=True,
     ),
-    FOREIGN: Suite((FULL_SIZE,), (), (), ()),
+    FOREIGN: Suite((FULL_SIZE,), ("none",), (), ()),
     "full": Suite(("256", "512", FULL_SIZE), _EVERY_ATTACK, TAMPERS, (0.05, 0.1, 0.25, 0.4), canvas=True),
 }
 

@@ -279,9 +279,10 @@ def _untampered(results: Results) -> Table:
 def _foreign(results: Results) -> Table:
     rows = []
     for size, of_size in grouped(results.foreign, lambda row: row.size).items():
-        for kind, group in grouped(of_size, lambda row: row.kind).items():
-            rows.append((kind, size, str(len(group)), str(false_detections(group))))
-    columns = ("pictures that are", "size", "pictures", "taken for immunized")
+        for kind, of_kind in grouped(of_size, lambda row: row.kind).items():
+            for attack, group in grouped(of_kind, lambda row: row.attack).items():
+                rows.append((kind, attack, size, str(len(group)), str(false_detections(group))))
+    columns = ("pictures that are", "attack", "size", "pictures", "taken for immunized")
     return Table("foreign", "False detections: not immunized with this key", columns, tuple(rows))
 
 

@@ -12,7 +12,7 @@ from imuge_cli.benchmark.engine import Engine
 from imuge_cli.benchmark.gallery import Gallery, Subject, through_file
 from imuge_cli.benchmark.rows import CaseRow, EmbeddingRow, EngineFacts, ForeignRow, UntamperedRow
 from imuge_cli.benchmark.sheet import Strip, strip
-from imuge_cli.benchmark.suites import Settings
+from imuge_cli.benchmark.suites import FOREIGN, Settings
 from imuge_cli.image.picture import Picture
 
 Row = EngineFacts | EmbeddingRow | CaseRow | UntamperedRow | ForeignRow | Strip
@@ -127,11 +127,15 @@ class Worker:
     def _innocent(self, subject: Subject) -> Iterator[Row]:
         """Pictures of nobody, of somebody else, and untampered ones."""
         engine, settings = self._engine, self._work.settings
-        yield foreign(engine, subject, subject.original, "never immunized")
+        alone = settings.suite == FOREIGN
+        pictures = {"never immunized": subject.original}
         if self._stranger is not None:
             theirs = self._stranger.immunize(Picture(pixels=subject.original), image_id=subject.image_id)
-            yield foreign(engine, subject, through_file(theirs.picture), "another secret")
-        for attack in settings.attacks:
+            pictures["another secret"] = through_file(theirs.picture)
+        for kind, pixels in pictures.items():
+            for attack in settings.attacks if alone else ("none",):
+                yield foreign(engine, subject, pixels, kind, attack, settings.seed)
+        for attack in () if alone else settings.attacks:
             yield untampered(engine, subject, attack, settings.seed)
 
     def _shown(self, done: Measured, index: int) -> bool:

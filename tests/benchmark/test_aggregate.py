@@ -64,5 +64,5 @@ def test_false_alarms_by_hand() -> None:
 
 
 def test_false_detections() -> None:
-    verdicts = ["not-found", "intact", "tampered", "not-found"]
-    assert false_detections([ForeignRow("256", "a", "another secret", verdict) for verdict in verdicts]) == 2
+    verdicts = [("not-found", False), ("intact", True), ("tampered", True), ("not-found", False), ("not-found", True)]
+    assert false_detections([ForeignRow("256", "a", "another secret", "none", *said) for said in verdicts]) == 3

@@ -113,7 +113,7 @@ def test_the_readme_gets_its_tables(photos: Path, tmp_path: Path) -> None:
     readme = tmp_path / "R.md"
     readme.write_text("<!-- bench:begin foreign -->\n<!-- bench:end foreign -->\n")
     bench(photos, tmp_path / "out", update_readme=readme)
-    assert "| another secret | full | 2 | 0 |" in readme.read_text()
+    assert "| another secret | none | full | 2 | 0 |" in readme.read_text()
     engine = SmallEngine()
     readme.write_text("nothing")
     with pytest.raises(UsageError, match="no markers"):
@@ -125,10 +125,15 @@ def test_the_suite_of_foreign_pictures_has_sections_of_its_own(photos: Path, tmp
     readme = tmp_path / "R.md"
     names = ("foreign", "foreign-foreign", "conditions", "conditions-foreign")
     readme.write_text("".join(f"<!-- bench:begin {name} -->\n{name}\n<!-- bench:end {name} -->\n" for name in names))
-    bench(photos, tmp_path / "out", suite="foreign", update_readme=readme)
+    engine = SmallEngine()
+    attacks = ("none", "crop:0.7", "crop:0.5")
+    bench(photos, tmp_path / "out", engine, suite="foreign", attacks=attacks, tampers=(), update_readme=readme)
     sections = readme.read_text().split("<!-- bench:end")
     assert "\nforeign\n" in sections[0]
-    assert "| another secret | full | 2 | 0 |" in sections[1]
+    for attack in attacks:
+        for kind in ("never immunized", "another secret"):
+            assert f"| {kind} | {attack} | full | 2 | 0 |" in sections[1]
+    assert engine.calls.count("verify") == 2 * 2 * 3
     assert "\nconditions\n" in sections[2]
     assert "suite foreign, 2 pictures" in sections[3]
 
