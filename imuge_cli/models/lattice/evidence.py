@@ -92,8 +92,9 @@ def pixel_evidence(
     pixels = _bands(carrier, reception, weight, grey, statistics)
     if not certain:
         return pixels
-    pixels = _with_whole_blocks(carrier, reception, weight, grey, statistics, pixels)
-    return _with_cells(carrier, reception, probability, weight, grey, statistics, pixels)
+    intact = _intact(weight)
+    pixels = _with_whole_blocks(carrier, reception, intact, grey, statistics, pixels)
+    return _with_cells(carrier, reception, probability, weight, intact, grey, statistics, pixels)
 
 
 def _on_grid(carrier: Carrier, blocks: Tensor) -> Tensor:
@@ -120,12 +121,11 @@ def _bands(
 
 
 def _with_whole_blocks(
-    carrier: Carrier, reception: Reception, weight: Tensor, grey: Tensor, statistics: Statistics, pixels: PixelEvidence
+    carrier: Carrier, reception: Reception, intact: Tensor, grey: Tensor, statistics: Statistics, pixels: PixelEvidence
 ) -> PixelEvidence:
     """Where all of a source block is intact its coefficients are read off; bands tell them less well."""
     grid = carrier.grid
     per = SOURCE_BLOCK // BLOCK
-    intact = _intact(weight)
     average = functional.avg_pool2d(grey, per)[:, 0, :, :, None]
     damage = statistics.damage_floor + statistics.damage_slope * average
     return replace(
@@ -149,6 +149,7 @@ def _with_cells(
     reception: Reception,
     probability: Tensor,
     weight: Tensor,
+    intact: Tensor,
     grey: Tensor,
     statistics: Statistics,
     pixels: PixelEvidence,
@@ -163,7 +164,7 @@ def _with_cells(
         lost = functional.max_pool2d(to_grid(lost, grid), 3, 1, 1)
     trust = (1 - functional.max_pool2d(lost, 2)).clamp(0, 1) ** CARE
     trust = (trust - functional.interpolate(weight, scale_factor=BAND, mode="nearest")).clamp_min(0)
-    part = (_intact(weight) < 1).float()
+    part = (intact < 1).float()
     trust = trust * functional.interpolate(part, scale_factor=SOURCE_BLOCK // 2, mode="nearest")
     side = SOURCE_BLOCK // 2
     variance = functional.interpolate(grey, scale_factor=BAND, mode="nearest")
