@@ -9,6 +9,7 @@ zero bits follow, and a convolutional code of rate 1/3 and constraint length 9 (
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,6 +36,8 @@ _GENERATORS = (0o557, 0o663, 0o711)
 IMAGE_IDS = 1 << 21
 _ID_BITS = slice(43, 64)
 INFORMATION_BITS = sum(width for _, width in _FIELDS)
+# Each more is one more chance of 2^-16 that chance passes the check, and seven of them read a tenth more at the limit.
+_PATHS = 8
 CODE_BITS = (INFORMATION_BITS + _CHECK_BITS + _TAIL_BITS) * len(_GENERATORS)
 
 
@@ -131,31 +134,43 @@ def encode_header(header: Header) -> NDArray[np.uint8]:
     return np.concatenate(code).astype(np.uint8)
 
 
-def decode_header(evidence: NDArray[np.float64]) -> Header | None:
-    """The header that soft code bits say, or None if none passes its check.
+def decode_header(evidence: NDArray[np.float64], *, paths: int = _PATHS) -> Header | None:
+    """The most probable header that passes its check, of so many that soft code bits say, or None.
 
     evidence: 264 values, positive for a 1; their size says how sure (log likelihood ratios up to a factor).
-    Viterbi's algorithm: the most probable path through the trellis from state 0 to state 0.
+    """
+    for decided in _most_probable(evidence, paths):
+        image_id = int("".join(map(str, decided[_ID_BITS])), 2)
+        header = Header.from_bits(decided ^ _scrambler(image_id))
+        if header is not None:
+            return header
+    return None
+
+
+def _most_probable(evidence: NDArray[np.float64], paths: int) -> Iterator[NDArray[np.uint8]]:
+    """The 80 bits of the most probable paths through the trellis from state 0 to state 0, the best first.
+
+    The parallel list Viterbi algorithm (Seshadri & Sundberg 1994): each state keeps its best paths instead of one.
     """
     following, outputs = _trellis()
-    steps = evidence.reshape(-1, len(_GENERATORS))
-    metric = np.full(256, -np.inf)
-    metric[0] = 0
     # The two predecessors of state s: the states (s * 2) % 256 and that + 1, both by input bit s >> 7.
     states = np.arange(256)
     source = np.stack([(states * 2) % 256, (states * 2) % 256 + 1])
     bit = states >> 7
-    choices = []
-    for step in steps:
-        gains = metric[source] + (outputs[source, bit] @ step)
-        choice = gains.argmax(0)
-        metric = gains[choice, states]
-        choices.append(choice)
     assert (following[source, bit] == states).all()
-    state, bits = 0, []
-    for choice in reversed(choices):
-        bits.append(state >> 7)
-        state = int(source[choice[state], state])
-    decided = np.array(bits[::-1][: INFORMATION_BITS + _CHECK_BITS], np.uint8)
-    image_id = int("".join(map(str, decided[_ID_BITS])), 2)
-    return Header.from_bits(decided ^ _scrambler(image_id))
+    metric = np.where(states == 0, 0.0, -np.inf)[:, None]
+    steps: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    for step in evidence.reshape(-1, len(_GENERATORS)):
+        gains = metric[source] + (outputs[source, bit] @ step)[..., None]
+        known = gains.shape[2]
+        ranked = gains.transpose(1, 0, 2).reshape(256, 2 * known)
+        best = np.argsort(-ranked, axis=1, kind="stable")[:, :paths]
+        metric = np.take_along_axis(ranked, best, 1)
+        # Which predecessor, and which of its paths.
+        steps.append((best // known, best % known))
+    for rank in np.flatnonzero(np.isfinite(metric[0])):
+        state, at, bits = 0, int(rank), []
+        for choice, path in reversed(steps):
+            bits.append(state >> 7)
+            state, at = int(source[choice[state, at], state]), int(path[state, at])
+        yield np.array(bits[::-1][: INFORMATION_BITS + _CHECK_BITS], np.uint8)

@@ -32,6 +32,11 @@ SEARCH_THRESHOLD = 6.5
 # Tens of millions of places and scales are tried, and the best improved: docs/geometry.md says how far chance goes.
 TEMPLATE_THRESHOLD_ALONE = 8.0
 _MINIMUM_BLOCKS = 64
+# Of chips, however the pilots agree.
+_RELIABLE = (0.02, 0.95)
+# Blocks are of so many kinds, from calm to busy, where there are so many of each; as how many pilots of full agreement
+# counts the expectation that a kind is like all others.
+_MOST_KINDS, _BLOCKS_OF_A_KIND, _TOWARDS_ONE = 16, 150, 1.0
 
 
 @dataclass(frozen=True)
@@ -177,24 +182,34 @@ def read_header(
     """The header that the chips say (None where its check fails), and the code bits as far as known.
 
     coefficients: 14 x rows x columns at the layout's position. Each chip votes with the sine of its phase, weighted
-    by how well the pilots in its slot agree.
+    by how well the pilots in its slot, and in blocks as busy as its own, agree.
     """
-    slot = layout.order[1]
-    pilot_slot, pilots = (
-        layout.order[0],
-        np.cos(2 * np.pi * _phases(coefficients, layout, layout.order[:1], step)[0]),
-    )
-    agreement = np.array(
-        [pilots[pilot_slot == s].mean() if (pilot_slot == s).any() else 0 for s in range(ROBUST_SLOTS)]
-    )
-    reliability = np.clip(agreement, 0.02, 0.95)
+    reliability = _reliability(coefficients, layout, step)
     votes = np.sin(2 * np.pi * _phases(coefficients, layout, layout.order[1:2], step)[0])
-    votes *= np.where(layout.flips, -1, 1) * (reliability / (1 - reliability**2))[slot]
+    votes *= np.where(layout.flips, -1, 1) * reliability / (1 - reliability**2)
     evidence = np.bincount((layout.chips % CODE_BITS).ravel(), votes.ravel(), CODE_BITS).astype(np.float64)
     header = decode_header(evidence)
     if header is None:
         return None, (evidence > 0).astype(np.uint8)
     return header, encode_header(header)
+
+
+def _reliability(coefficients: NDArray[np.float32], layout: Layout, step: float) -> NDArray[np.float64]:
+    """The mean cosine of chips' phase errors, [.02, .95], rows x columns, as the pilots tell it."""
+    slot = layout.order[0]
+    pilots = np.cos(2 * np.pi * _phases(coefficients, layout, layout.order[:1], step)[0])
+    agreement = np.array([pilots[slot == s].mean() if (slot == s).any() else 0 for s in range(ROBUST_SLOTS)])
+    by_slot = np.clip(agreement, *_RELIABLE)
+    # What scaling, noise and blur leave of a slot depends on how busy its block is, by a factor for all slots alike.
+    busy = np.abs(coefficients).sum(0)
+    count = min(_MOST_KINDS, max(1, pilots.size // _BLOCKS_OF_A_KIND))
+    kind = np.digitize(busy, np.quantile(busy, np.linspace(0, 1, count + 1)[1:-1])).ravel()
+    expected = by_slot[slot].ravel()
+    # The least squares over the pilots of a kind, drawn towards 1; a cosine's own variance is a half at most.
+    found, power = (np.bincount(kind, expected * of, count) for of in (pilots.ravel(), expected))
+    factor = (found + _TOWARDS_ONE) / (power + _TOWARDS_ONE)
+    reliability: NDArray[np.float64] = np.clip(by_slot[layout.order[1]] * factor[kind].reshape(slot.shape), *_RELIABLE)
+    return reliability
 
 
 def _phases(
