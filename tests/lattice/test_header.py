@@ -133,6 +133,16 @@ def test_decoding_under_noise_of_3_db() -> None:
     assert misses <= 1
 
 
+def test_more_paths_read_more_and_never_something_else() -> None:
+    rng = np.random.default_rng(5)
+    evidence = [soft(encode_header(HEADER)) + 1.3 * rng.standard_normal(CODE_BITS) for _ in range(60)]
+    read = [[decode_header(bits, paths=paths) == HEADER for bits in evidence] for paths in (1, 8)]
+    # What the best path says, the best of eight that pass the check say too.
+    assert all(more or not one for one, more in zip(*read, strict=True))
+    assert sum(read[1]) >= sum(read[0]) + 4
+    assert all(decode_header(bits) in (HEADER, None) for bits in evidence)
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1e6])
 def test_only_the_evidences_proportions_count(scale: float) -> None:
     rng = np.random.default_rng(2)

@@ -12,7 +12,7 @@ from torch import Tensor
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import Header, encode_header
 from imuge_cli.lattice.layout import make_layout
-from imuge_cli.lattice.synchronise import pilot_score, synchronise_direct, synchronise_search
+from imuge_cli.lattice.synchronise import pilot_score, read_header, synchronise_direct, synchronise_search
 from imuge_cli.lattice.transform import analyse, luma
 from imuge_cli.models.lattice.carrier import STEPS, make_carrier
 
@@ -95,6 +95,24 @@ def test_half_a_picture_may_be_gone(sent: tuple[Pixels8, Header]) -> None:
     fix = synchronise_direct(plane(picture), SECRET, ALL)
     assert fix is not None
     assert fix.header == sent[1]
+
+
+def test_chips_in_noisy_blocks_do_not_drown_the_others(
+    sent: tuple[Pixels8, Header], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = make_layout(SECRET, 32, 40)
+
+    def read(seed: int) -> bool:
+        rng = np.random.default_rng(seed)
+        noisy = np.kron(rng.random((32, 40)) < 0.8, np.ones((8, 8), bool))[..., None]
+        suspect = np.clip(np.rint(sent[0] + noisy * rng.normal(0, 40, sent[0].shape)), 0, 255).astype(np.uint8)
+        coefficients = analyse(plane(suspect))[0].numpy()
+        return read_header(coefficients, layout, STEPS["balanced"])[0] == sent[1]
+
+    assert all(read(seed) for seed in range(4))
+    # All blocks as if they were of one kind: in four of five blocks there is nothing but noise.
+    monkeypatch.setattr("imuge_cli.lattice.synchronise._MOST_KINDS", 1)
+    assert not any(read(seed) for seed in range(4))
 
 
 def test_the_score_of_plain_pictures_is_standard_normal() -> None:
