@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from imuge_cli.attacks.tampers import TAMPERS, apply_tamper, random_tamper
 from imuge_cli.image.working_size import carry_residual, luma, resize_plane, to_working
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
+from imuge_cli.lattice.placement import Placement
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import send
@@ -47,6 +49,22 @@ _SAME_KEY = 0.65
 """Share of foreign content that comes from a picture under the same key: pilots agree in it, and little else tells."""
 _WRITTEN = 0.12
 """Share of masks in the shape of letters among those that do not follow from the kind of tampering."""
+_SCALES = (0.5, 2.0)
+"""Of suspects whose scale nobody tells: where less is left no header is read."""
+_PLACE_ERROR, _SCALE_ERROR = 0.05, 1e-4
+"""Standard deviations of what the search errs by: working pixels, and a share of the scale."""
+_SAVED = TrainingMix(
+    (
+        ("none", 1.0),
+        ("jpeg:70..97", 2.0),
+        ("jpeg:50..70", 0.7),
+        ("webp:70..95", 0.3),
+        ("jpeg:60..95+jpeg:60..95", 0.4),
+        ("sharpen:0.5..1.0+jpeg:75..95", 0.3),
+        ("brightness:0.9..1.1+jpeg:75..95", 0.2),
+    )
+)
+"""What programs do to pictures that they scale."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,8 @@ class Batch:
 class Recipe:
     """How batches are drawn. untampered, cropped: share of such pictures.
 
-    large: share of pictures that stand for larger ones, tampered with and attacked above the working size.
+    large: share of pictures that stand for larger ones, tampered with and attacked above the working size. rescaled: of
+    those that arrive, often cropped, at an unknown scale, and are found again to a fraction of a pixel.
     """
 
     seed: int
@@ -77,6 +96,7 @@ class Recipe:
     untampered: float = 0.2
     cropped: float = 0.15
     large: float = 0.15
+    rescaled: float = 0.2
     strength: str = "balanced"
     carriers: int = 4
 
@@ -160,22 +180,50 @@ def fixed_batch(
 
 def _attacked(
     recipe: Recipe, step: int, place: int, plain: NDArray[np.uint8], sent: NDArray[np.uint8]
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
     rng = np.random.default_rng([recipe.seed, step, 4, place])
     number = (place + int(rng.integers(1, len(sent) + 1))) % len(sent) if len(sent) > 1 else 0
     picture, donor = sent[place], (sent if rng.random() < _SAME_KEY else plain)[number]
-    if rng.random() < recipe.large:
+    way = rng.random()
+    if way < recipe.large:
         return _attacked_large(recipe, rng, plain[place], picture, donor)
     picture, mask = _tampered(recipe, rng, picture, donor)
+    if way > 1 - recipe.rescaled:
+        return _rescaled(rng, picture, mask)
     chain = recipe.mix.draw(rng)
     if rng.random() >= recipe.cropped:
         return apply(chain, picture, rng).image, mask, np.ones_like(mask)
-    height, width = (int(v) for v in rng.integers(SIDE // 2, SIDE + 1, 2))
-    top, left = int(rng.integers(0, SIDE - height + 1)), int(rng.integers(0, SIDE - width + 1))
-    frame = (slice(top, top + height), slice(left, left + width))
+    frame = _frame(rng)
     canvas, known = np.full_like(picture, 128), np.zeros_like(mask)
     canvas[frame] = apply(chain, np.ascontiguousarray(picture[frame]), rng).image
     known[frame] = True
+    return canvas, mask & known, known
+
+
+def _frame(rng: np.random.Generator) -> tuple[slice, slice]:
+    """Half of each side at least, anywhere."""
+    height, width = (int(v) for v in rng.integers(SIDE // 2, SIDE + 1, 2))
+    top, left = int(rng.integers(0, SIDE - height + 1)), int(rng.integers(0, SIDE - width + 1))
+    return slice(top, top + height), slice(left, left + width)
+
+
+def _rescaled(
+    rng: np.random.Generator, picture: NDArray[np.uint8], mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+    """A part that was scaled by anything and saved, brought back to where the search would find it."""
+    rows, columns = _frame(rng) if rng.random() < 0.5 else (slice(0, SIDE), slice(0, SIDE))
+    factor = float(np.exp(rng.uniform(*np.log(_SCALES))))
+    part = np.ascontiguousarray(picture[rows, columns])
+    size = (round(part.shape[0] * factor), round(part.shape[1] * factor))
+    scaled = resize(part, *size, str(rng.choice(RESAMPLINGS)))
+    suspect = apply(_SAVED.draw(rng), scaled, rng).image
+    scales = np.divide(size, part.shape[:2]) * (1 + rng.normal(0, _SCALE_ERROR, 2))
+    off = rng.normal(0, _PLACE_ERROR, 2)
+    placement = Placement(rows.start + off[0], columns.start + off[1], float(scales[0]), float(scales[1]))
+    box = tuple(slice(of.start, min(of.stop, SIDE)) for of in placement.box(*size))
+    canvas, known = np.full(picture.shape, 128, np.float32), np.zeros_like(mask)
+    canvas[box] = placement.shown(suspect, *box)
+    known[box] = True
     return canvas, mask & known, known
 
 
@@ -227,7 +275,7 @@ def _receive(
     carrier: Carrier,
     original: Tensor,
     immunized: Tensor,
-    suspects: NDArray[np.uint8],
+    suspects: NDArray[Any],
     masks: NDArray[np.bool_],
     known: NDArray[np.bool_],
     code: Tensor,

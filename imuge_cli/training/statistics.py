@@ -23,7 +23,7 @@ _STEPS = 400
 def measure_statistics(networks: LatticeNetworks, pictures: Tensor, recipe: Recipe) -> None:
     """Fill in the variances of coefficients, the residue of immunized pixels' bands, and what attacks do."""
     variances, residues, noises, damages = [], [], [], []
-    small = replace(recipe, seed=recipe.seed + 1, batch=16, untampered=1.0, cropped=0.0, large=0.0)
+    small = replace(recipe, seed=recipe.seed + 1, batch=16, untampered=1.0, cropped=0.0, large=0.0, rescaled=0.0)
     with ThreadPoolExecutor() as pool:
         for step in range(_BATCHES):
             batch = make_batch(pictures, small, step, torch.device("cpu"), pool)

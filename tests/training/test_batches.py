@@ -12,6 +12,7 @@ from torch import Tensor
 
 from imuge_cli.attacks.chain import parse
 from imuge_cli.attacks.mix import TrainingMix
+from imuge_cli.training import batches
 from imuge_cli.training.batches import Batch, Recipe, carrier_of, draw_originals, fixed_batch, make_batch
 from imuge_cli.training.objectives import local_psnr, told_mask
 
@@ -30,11 +31,14 @@ def batch(pictures: Tensor) -> Batch:
 
 
 def test_a_batch_holds_what_it_says(batch: Batch) -> None:
-    for picture in (batch.original, batch.immunized, batch.suspect):
-        assert picture.shape == (4, 3, 256, 256)
+    for picture in (batch.original, batch.immunized):
         assert float(picture.min()) >= 0
         assert float(picture.max()) <= 255
         torch.testing.assert_close(picture, picture.round())
+    # What was scaled back is neither whole nor clipped.
+    assert -80 < float(batch.suspect.min()) < float(batch.suspect.max()) < 335
+    for picture in (batch.original, batch.immunized, batch.suspect):
+        assert picture.shape == (4, 3, 256, 256)
     for plane in (batch.mask, batch.known):
         assert plane.shape == (4, 1, 256, 256)
         assert set(plane.unique().tolist()) <= {0.0, 1.0}
@@ -59,10 +63,10 @@ def test_batches_differ_by_seed_and_step(pictures: Tensor, batch: Batch, seed: i
 
 
 def test_shares_of_untampered_and_cropped_pictures(pictures: Tensor) -> None:
-    plain = batch_of(pictures, replace(RECIPE, untampered=1.0, cropped=0.0), 1)
+    plain = batch_of(pictures, replace(RECIPE, untampered=1.0, cropped=0.0, rescaled=0.0), 1)
     assert float(plain.mask.sum()) == 0
     assert float(plain.known.min()) == 1
-    cropped = batch_of(pictures, replace(RECIPE, untampered=0.0, cropped=1.0), 1)
+    cropped = batch_of(pictures, replace(RECIPE, untampered=0.0, cropped=1.0, rescaled=0.0), 1)
     shares = cropped.known.mean((1, 2, 3))
     assert 0.2 < float(shares.min()) < float(shares.max()) <= 1
     assert ((cropped.suspect - 128).abs() * (1 - cropped.known)).sum() == 0
@@ -70,6 +74,28 @@ def test_shares_of_untampered_and_cropped_pictures(pictures: Tensor) -> None:
     blocks = cropped.reception.known.repeat_interleave(8, -1).repeat_interleave(8, -2)
     assert float((blocks * (1 - cropped.known)).max()) == 0
     assert float(cropped.mask.sum()) > 0
+
+
+def test_suspects_of_unknown_scale_arrive_where_the_search_finds_them(
+    pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_SAVED", TrainingMix((("none", 1.0),)))
+    monkeypatch.setattr(batches, "_SCALES", (0.8, 1.5))
+    recipe = replace(RECIPE, batch=8, untampered=1.0, large=0.0, rescaled=1.0)
+
+    def agreement() -> Tensor:
+        batch = batch_of(pictures, recipe, 7)
+        shares = batch.known.mean((1, 2, 3))
+        assert 0.2 < float(shares.min()) < 0.9 < float(shares.max())
+        assert ((batch.suspect - 128).abs() * (1 - batch.known)).sum() == 0
+        inside = batch.reception.known
+        return (torch.cos(2 * torch.pi * batch.reception.errors).mean(1, keepdim=True) * inside).sum() / inside.sum()
+
+    found = agreement()
+    assert float(found) > 0.8
+    # A few pixels beside it hardly anything can be read.
+    monkeypatch.setattr(batches, "_PLACE_ERROR", 3.0)
+    assert float(agreement()) < 0.4
 
 
 def test_originals_are_taken_from_all_pictures_at_several_scales(pictures: Tensor) -> None:

@@ -144,7 +144,7 @@ def test_a_batch_is_prepared_whole(pictures: Tensor) -> None:
 
 
 def test_nothing_of_an_untampered_picture_is_told_to_be_lost(pictures: Tensor) -> None:
-    recipe = Recipe(seed=1, batch=2, mix=TrainingMix(), untampered=1.0, cropped=0.0)
+    recipe = Recipe(seed=1, batch=2, mix=TrainingMix(), untampered=1.0, cropped=0.0, rescaled=0.0)
     with ThreadPoolExecutor(2) as pool:
         batch = make_batch(pictures, recipe, 0, CPU, pool)
     assert not batch.mask.any()
