@@ -16,7 +16,7 @@ from imuge_cli.benchmark.gallery import Donor, Subject, random_for
 from imuge_cli.benchmark.rows import CaseRow, ForeignRow, UntamperedRow
 from imuge_cli.errors import NotImmunizedError, RecoveryError
 from imuge_cli.image.picture import Picture
-from imuge_cli.image.working_size import to_working
+from imuge_cli.image.working_size import to_working, working_size
 from imuge_cli.metrics.fidelity import local_psnr, psnr
 from imuge_cli.metrics.localization import confusion
 
@@ -203,15 +203,31 @@ def _row(
         psnr=psnr(reference, answer.picture),
         canvas_psnr=None,
         seconds=answer.seconds,
-        offset_error=None if place is None else _offset_error(attacked, place),
-        scale_error=None if place is None else abs(place.scale / math.sqrt(math.prod(attacked.scale)) - 1),
+        offset_error=None if place is None else _offset_error(subject, attacked, place),
+        scale_error=None if place is None else _scale_error(subject, attacked, place),
     )
 
 
-def _offset_error(attacked: Attacked, place: Synchronised) -> float:
+def _offset_error(subject: Subject, attacked: Attacked, place: Synchronised) -> float:
     """In the original's pixels, the larger of both axes."""
-    top, left = attacked.crop_box[:2]
-    return float(max(abs(place.offset_rows - top), abs(place.offset_cols - left)))
+    told = np.multiply((place.offset_rows, place.offset_cols), _unit(subject, place))
+    return float(np.abs(told - attacked.crop_box[:2]).max())
+
+
+def _scale_error(subject: Subject, attacked: Attacked, place: Synchronised) -> float:
+    """As a share of the scale."""
+    told = place.scale / math.sqrt(math.prod(_unit(subject, place)))
+    return abs(told / math.sqrt(math.prod(attacked.scale)) - 1)
+
+
+def _unit(subject: Subject, place: Synchronised) -> tuple[float, float]:
+    """What a place is told in, rows and columns of the original's pixels: working pixels where nothing tells the
+    original's size, unless the suspect is taken for whole."""
+    if place.header_read or place.scale == 1:
+        return 1.0, 1.0
+    height, width = subject.original.shape[:2]
+    rows, columns = working_size(height, width)
+    return height / rows, width / columns
 
 
 def _inside(reference: Image8, picture: Image8, truth: Mask) -> float | None:

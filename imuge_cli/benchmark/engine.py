@@ -31,7 +31,8 @@ class Immunized(Protocol):
 
 
 class Synchronised(Protocol):
-    """Where the suspect lies in the original's frame: its upper left corner, in the original's pixels."""
+    """Where the suspect lies in the original's frame: its upper left corner, in the original's pixels, or in working
+    pixels where the header that tells the original's size was not read."""
 
     @property
     def offset_rows(self) -> int: ...
@@ -41,6 +42,8 @@ class Synchronised(Protocol):
     def scale(self) -> float: ...
     @property
     def z_score(self) -> float | None: ...
+    @property
+    def header_read(self) -> bool: ...
 
 
 class Tiles(Protocol):

@@ -26,6 +26,7 @@ class Place:
     offset_cols: int
     scale: float = 1.0
     z_score: float = 50.0
+    header_read: bool = True
 
 
 @dataclass(frozen=True)

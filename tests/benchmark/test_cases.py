@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_engine import EMBEDDED, SmallEngine
+from small_engine import EMBEDDED, Place, SmallEngine, Verified
 
 from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.attacks.tampers import inpainted
 from imuge_cli.benchmark.cases import Tampered, in_frame, measure, tamper, untampered
 from imuge_cli.benchmark.gallery import Gallery, Subject, find_pictures, image_id, read_at
 from imuge_cli.errors import InputError
+from imuge_cli.image.picture import Picture
+from imuge_cli.image.write import write_picture
 from imuge_cli.metrics.fidelity import local_psnr
 
 
@@ -103,6 +106,28 @@ def test_an_offset_that_is_wrong_is_counted(photos: Path) -> None:
     gallery, subject = prepared(engine, photos)
     done = measure(engine, subject, spliced(gallery, subject), "crop:0.7", 3, canvas=False)
     assert done.row.found and not done.row.offset_exact
+
+
+class Headless(SmallEngine):
+    """Tells places in working pixels."""
+
+    def verify(self, picture: Picture) -> Verified:
+        made = super().verify(picture)
+        assert made.synchronisation is not None
+        top, left = made.synchronisation.offset_rows, made.synchronisation.offset_cols
+        place = Place(round(top / 1.5), round(left / 1.5), scale=1.5, header_read=False)
+        return replace(made, synchronisation=place)
+
+
+def test_places_of_large_pictures_without_a_header_are_in_working_pixels(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(20, 230, (24, 1536, 3), dtype=np.uint8)
+    write_picture(Picture(pixels=pixels), tmp_path / "large.png")
+    engine = Headless()
+    _, subject = prepared(engine, tmp_path)
+    cloned = tamper(subject, "clone", 0.1, None, 3)
+    row = measure(engine, subject, cloned, "crop:0.9", 3, canvas=False).row
+    assert row.offset_error is not None and row.offset_error <= 0.75 and not row.offset_exact
+    assert row.scale_error == pytest.approx(0, abs=1e-9) and row.placed
 
 
 def test_without_synchronisation_the_suspect_is_what_is_left(photos: Path) -> None:
