@@ -69,7 +69,8 @@ class Metered:
 
 @dataclass(frozen=True)
 class Timing:
-    """A command on a picture (0 megapixels: on none). seconds: median over `runs` of the whole process.
+    """A command on a picture (0 megapixels: on none). suspect: what was done to it, of SUSPECTS; "" for the usual one.
+    seconds: median over `runs` of the whole process.
 
     inside: what the command says its work took, without starting up and files. further: seconds that each
     picture after the first takes in a batch, files read and written. peak_mb: largest, in 10^6 bytes, of a
@@ -84,8 +85,16 @@ class Timing:
     peak_mb: float | None
     error: str = ""
     further: float | None = None
+    suspect: str = ""
+
+    @property
+    def name(self) -> str:
+        """For a person."""
+        return f"{self.command} ({self.suspect})" if self.suspect else self.command
 
 
+SUSPECTS = {"cropped and scaled": "crop:0.7+scale:0.7+jpeg:85", "never immunized": "jpeg:90"}
+"""What has to be searched for, and what is nowhere to be found."""
 GOAL_SECONDS = {"--help": 0.5, "immunize": 1.0, "verify": 1.5, "recover": 3.0}
 GOAL_FURTHER = {"immunize": 1.5, "verify": 2.0, "recover": 4.0}
 GOAL_MB, GOAL_LARGE_MB = 600.0, 1500.0
@@ -104,8 +113,8 @@ def run_speed(
     update_readme: Path | None = None,
     force: bool = False,
 ) -> str:
-    """Measure start-up, immunize, verify and recover, alone and in a batch; write speed.json and speed.md; return
-    the Markdown.
+    """Measure start-up, immunize, verify and recover, alone and in a batch, and verify where it has to search; write
+    speed.json and speed.md; return the Markdown.
 
     photograph: gives an H x W x 3 uint8 picture, which is enlarged and tiled. options: for all three
     commands, e.g. a key file; immunize_options: for the first one. runs: of each command, one on large
@@ -164,7 +173,7 @@ def speed_table(timings: Sequence[Timing]) -> Table:
         "command", "megapixels", "whole process, s", "to reach", "verdict", "its own work, s",
         "each further picture, s", "to reach", "verdict", "peak memory, MB", "to reach", "verdict",
     )  # fmt: skip
-    errors = tuple(f"{timing.command}: {timing.error}" for timing in timings if timing.error)
+    errors = tuple(f"{timing.name}: {timing.error}" for timing in timings if timing.error)
     return Table("speed", "Time and memory of whole commands", columns, tuple(rows), errors)
 
 
@@ -176,37 +185,44 @@ def _commands(
     runs: int,
     tell: Callable[[str], None],
 ) -> list[Timing]:
-    """immunize, then verify and recover what was cloned in and compressed afterwards."""
+    """immunize, then verify and recover what was cloned in and compressed afterwards; then verify other SUSPECTS."""
     source, immunized, suspect, recovered = (
         folder / f"{size:g}-{name}" for name in ("in.png", "immunized.bmp", "suspect.png", "recovered.bmp")
     )
     runs = 1 if size >= _LARGE else runs
     write_picture(Picture(pixels=picture), source, force=True)
-    arguments = {
-        "immunize": (source, ["-o", str(immunized), "--force"]),
-        "verify": (suspect, ["--exit-zero"]),
-        "recover": (suspect, ["-o", str(recovered), "--force"]),
-    }
     timings = []
-    for name, (picture_file, own) in arguments.items():
-        if name == "verify" and immunized.exists():
-            _write_suspect(immunized, suspect)
-        timing = _repeat([*given[name], str(picture_file), *own], name, size, runs)
-        if timing.error == "" and size < _LARGE:
-            timing = _with_batch(timing, given[name], picture_file, "--exit-zero" in own)
+
+    def run(name: str, picture_file: Path, own: Sequence[str], said: str = "") -> None:
+        timing = replace(_repeat([*given[name], str(picture_file), *own], name, size, runs), suspect=said)
+        if timing.error == "" and said == "" and size < _LARGE:
+            timing = _with_batch(timing, given[name], picture_file)
         timings.append(timing)
-        tell(f"{name}: {number(timing.seconds, 2)} s {timing.error}".rstrip())
+        tell(f"{timing.name}: {number(timing.seconds, 2)} s {timing.error}".rstrip())
+
+    run("immunize", source, ["-o", str(immunized), "--force"])
+    if immunized.exists():
+        _write_suspect(immunized, suspect)
+    run("verify", suspect, ["--exit-zero"])
+    run("recover", suspect, ["-o", str(recovered), "--force"])
+    for said, attack in SUSPECTS.items():
+        other = folder / f"{size:g}-{said}.png"
+        begun = immunized if said != "never immunized" and immunized.exists() else source
+        attacked = apply(parse(attack), read_picture(begun).as_uint8(), np.random.default_rng(1))
+        write_picture(Picture(pixels=attacked.image), other, force=True)
+        run("verify", other, ["--exit-zero"], said)
     return timings
 
 
-def _with_batch(timing: Timing, given: Sequence[str], picture_file: Path, verdict: bool) -> Timing:
-    """With what each picture after the first takes; verdict: the exit code would tell it."""
+def _with_batch(timing: Timing, given: Sequence[str], picture_file: Path) -> Timing:
+    """With what each picture after the first takes."""
     folder = picture_file.parent / f"batch-{timing.command}"
     folder.mkdir()
     copies = [folder / f"{place}{picture_file.suffix}" for place in range(_BATCH)]
     for copy in copies:
         shutil.copy(picture_file, copy)
-    own = ["-o", str(folder), "--jobs", "1", "--force", *(["--exit-zero"] if verdict else [])]
+    # Only verify tells its verdict by the exit code.
+    own = ["-o", str(folder), "--jobs", "1", "--force", *(["--exit-zero"] if timing.command == "verify" else [])]
     batch = _repeat([*given, *map(str, copies), *own], timing.command, timing.megapixels, timing.runs)
     if batch.seconds is None or timing.seconds is None:
         return replace(timing, error=f"batch: {batch.error}")
@@ -251,12 +267,12 @@ def _inside(stdout: str) -> float | None:
 
 def _row(timing: Timing) -> tuple[str, ...]:
     timed = timing.megapixels <= 1.0
-    seconds = GOAL_SECONDS.get(timing.command) if timed else None
+    seconds = GOAL_SECONDS.get(timing.command) if timed and timing.suspect == "" else None
     memory = None
     if timing.megapixels:
         memory = GOAL_LARGE_MB if timing.megapixels >= _LARGE else GOAL_MB
     return (
-        f"imuge {timing.command}",
+        f"imuge {timing.name}",
         f"{timing.megapixels:g}" if timing.megapixels else EMPTY,
         number(timing.seconds, 2),
         *_verdict(seconds, timing.seconds),

@@ -60,11 +60,15 @@ def test_speed_runs_every_command(tmp_path: Path) -> None:
         update_readme=readme,
     )  # fmt: skip
     body = json.loads((tmp_path / "o" / "speed.json").read_text())
-    assert [timing["command"] for timing in body["timings"]] == ["--help", "immunize", "verify", "recover"]
-    assert [timing["inside"] for timing in body["timings"]] == [None, 0.125, 0.125, 0.125]
+    assert [timing["command"] for timing in body["timings"]] == ["--help", "immunize", "verify", "recover"] + 2 * [
+        "verify"
+    ]
+    assert [timing["suspect"] for timing in body["timings"]] == 4 * [""] + ["cropped and scaled", "never immunized"]
+    assert [timing["inside"] for timing in body["timings"]] == [None] + 5 * [0.125]
     assert all(timing["seconds"] > 0 and timing["error"] == "" for timing in body["timings"])
     assert (tmp_path / "o" / "speed.md").read_text() == text
     assert "| imuge recover | 0.02 |" in text and "| imuge recover | 0.02 |" in readme.read_text()
+    assert "| imuge verify (never immunized) | 0.02 |" in text
 
 
 def test_each_further_picture_is_timed_in_a_batch(tmp_path: Path) -> None:
@@ -75,7 +79,8 @@ def test_each_further_picture_is_timed_in_a_batch(tmp_path: Path) -> None:
         command=(sys.executable, "-S", str(script)),
     )  # fmt: skip
     none, *timings = json.loads((tmp_path / "speed.json").read_text())["timings"]
-    assert none["further"] is None
+    timings, others = timings[:3], timings[3:]
+    assert all(timing["further"] is None for timing in (none, *others))
     # each takes .2 s, whatever starting up takes
     assert all(0.1 < timing["further"] < timing["seconds"] for timing in timings)
 
@@ -97,6 +102,7 @@ def test_missed_times_are_named() -> None:
             Timing("--help", 0.0, 1, 0.4, None, 50.0),
             Timing("immunize", 1.0, 1, 2.5, 1.5, 601.0, further=1.25),
             Timing("recover", 24.0, 1, 20.0, 18.0, 1400.0),
+            Timing("verify", 1.0, 1, 8.0, 7.0, 500.0, suspect="never immunized"),
         ]
     )
     nothing = ("-", "-", "-")
@@ -104,3 +110,5 @@ def test_missed_times_are_named() -> None:
     assert table.rows[1][3:6] == ("<= 1", "**missed**", "1.50")
     assert table.rows[1][6:] == ("1.25", "<= 1.5", "reached", "601", "<= 600", "**missed**")
     assert table.rows[2][3:] == ("-", "-", "18.00", *nothing, "1400", "<= 1500", "reached")
+    assert table.rows[3][0] == "imuge verify (never immunized)"
+    assert table.rows[3][3:] == ("-", "-", "7.00", *nothing, "500", "<= 600", "reached")
