@@ -40,6 +40,14 @@ def train(
             "--reuse", min=1, help="Learn from each example so many times; pays where preparing them is slow (CPU)."
         ),
     ] = 1,
+    adversarial: Annotated[
+        float,
+        typer.Option(
+            "--adversarial",
+            min=0.0,
+            help="Let R learn against a discriminator too, with that weight (.02, say): sharper, not truer.",
+        ),
+    ] = 0.0,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: one per core.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for states and the finished weights.")] = Path(
         "imuge-train"
@@ -79,4 +87,5 @@ def train(
         limit=limit,
         validate_every=validate_every,
         reuse=reuse,
+        adversarial=adversarial,
     )

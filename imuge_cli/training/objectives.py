@@ -35,22 +35,25 @@ def _cross_entropy(logits: Tensor, shown: Examples) -> Tensor:
     return (loss * shown.known).sum() / shown.known.sum()
 
 
-def recoverer_loss(networks: LatticeNetworks, shown: Examples, drafted: Tensor | None = None) -> Tensor:
-    """P1 Eq. 5, squared error over the picture and, by itself, inside what was lost, in logarithms.
-
-    The logarithm of each picture's error is its PSNR up to a factor. Without it the few pictures of which little
-    arrived have nearly all of the gradient, and R learns to spoil what arrived well.
+def recovered_by(networks: LatticeNetworks, shown: Examples, drafted: Tensor | None = None) -> Tensor:
+    """R's answers, N x 3 x H x W, nominally in [0, 1].
 
     drafted: the drafts, N x 3 x H x W in grey levels, where a gradient shall pass through them.
     """
     drafted = shown.draft.float() if drafted is None else drafted.clamp(0, 255)
+    suspect, told = shown.suspect.float() / 255, shown.told.float()
+    recovered: Tensor = networks.recoverer(suspect, told, drafted / 255, shown.noise, shown.doubt).float()
+    return recovered
+
+
+def recoverer_loss(recovered: Tensor, shown: Examples) -> Tensor:
+    """P1 Eq. 5, squared error over the picture and, by itself, inside what was lost, in logarithms.
+
+    The logarithm of each picture's error is its PSNR up to a factor. Without it the few pictures of which little
+    arrived have nearly all of the gradient, and R learns to spoil what arrived well.
+    """
     told = shown.told.float()
-    recovered = networks.recoverer(shown.suspect.float() / 255, told, drafted / 255, shown.noise, shown.doubt).float()
-    return _log_errors(recovered, shown.original.float() / 255, told)
-
-
-def _log_errors(recovered: Tensor, original: Tensor, told: Tensor) -> Tensor:
-    error = (2 * (recovered - original)) ** 2
+    error = (2 * (recovered - shown.original.float() / 255)) ** 2
     whole = error.mean((1, 2, 3))
     inside = (error * told).sum((1, 2, 3)) / (3 * told.sum((1, 2, 3))).clamp_min(1)
     loss: Tensor = (WHOLE_PICTURE * torch.log(whole + FLOOR) + torch.log(inside + FLOOR)).mean()

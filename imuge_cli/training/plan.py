@@ -14,7 +14,8 @@ from imuge_cli.training.batches import Recipe
 class Plan:
     """nets: in the order v, r, e. minutes or steps end the run, whichever comes first. rate: of learning, at its peak.
 
-    reuse: how often an example is learned from; above 1, examples are prepared in rounds, see `lessons`.
+    reuse: how often an example is learned from; above 1, examples are prepared in rounds, see `lessons`. adversarial:
+    weight of what a discriminator says of R's pictures, see `adversary`; 0: there is none.
     """
 
     nets: tuple[str, ...]
@@ -26,3 +27,4 @@ class Plan:
     device: torch.device
     validate_every: int
     reuse: int = 1
+    adversarial: float = 0.0

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +21,11 @@ from imuge_cli.errors import UsageError
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
 from imuge_cli.models.registry import pick_device
 from imuge_cli.networks.precision import short_floats
+from imuge_cli.training.adversary import Adversary
 from imuge_cli.training.batches import Recipe, draw_originals
 from imuge_cli.training.data import VALIDATION, load_pictures
 from imuge_cli.training.lessons import Lesson, Lessons
-from imuge_cli.training.objectives import recoverer_loss, verifier_loss
+from imuge_cli.training.objectives import recovered_by, recoverer_loss, verifier_loss
 from imuge_cli.training.plan import Plan
 from imuge_cli.training.state import Saved, State, stoppable
 from imuge_cli.training.statistics import measure_statistics
@@ -53,14 +55,16 @@ def run_training(
     limit: int | None = None,
     validate_every: int = 200,
     reuse: int = 1,
+    adversarial: float = 0.0,
 ) -> Path:
     """Train V and R of the default family; returns the weights file written into `out`.
 
     nets: "v", "r" or both (default); "e" adds the learned symbols of way C to "r". start: weights to
     begin from. resume: go on from the state in `out`, with the networks saved there; start is not needed.
     limit: use that many pictures only. reuse: how often an example is learned from; above 1, batches are
-    prepared in rounds and shown in windows (see `replay`), which learns faster where preparing is slow. Raises
-    UsageError, InputError, DeviceError.
+    prepared in rounds and shown in windows (see `replay`), which learns faster where preparing is slow. adversarial:
+    how much R is to mind what a discriminator takes for not genuine; 0: nothing. Raises UsageError, InputError,
+    DeviceError.
     """
     if model != FAMILY:
         raise UsageError(f"--model {model}: only '{FAMILY}' can be trained in this version")
@@ -74,9 +78,11 @@ def run_training(
         raise UsageError(
             "--reuse: the encoder changes what is sent, so nothing prepared can be used again; leave it out"
         )
+    if adversarial and "r" not in chosen:
+        raise UsageError("--adversarial: a discriminator judges what R recovers; add --net r, or leave it out")
     place = pick_device(device)
     recipe = Recipe(seed=seed, batch=batch or (64 if place.type == "cuda" else 8), mix=TrainingMix())
-    plan = Plan(chosen, minutes, steps, lr or 1e-3, out, recipe, place, validate_every, reuse)
+    plan = Plan(chosen, minutes, steps, lr or 1e-3, out, recipe, place, validate_every, reuse, adversarial)
     pictures = load_pictures(data, limit=limit)
     progress(f"{len(pictures)} pictures; training {'+'.join(chosen)} on {place}; batch {recipe.batch}")
     state = _begin(plan, pictures, resume, start, progress)
@@ -102,7 +108,8 @@ def _begin(plan: Plan, pictures: Tensor, resume: bool, start: Path | None, progr
     parameters = [p for n in plan.nets for p in _network(networks, n).parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=plan.rate, betas=(0.9, 0.98), weight_decay=1e-4)
     average = {name: tensor.detach().float().clone() for name, tensor in networks.state_dict().items()}
-    state = State(networks, average, optimizer)
+    adversary = Adversary(plan.adversarial, plan.rate, plan.device) if plan.adversarial else None
+    state = State(networks, average, optimizer, adversary)
     if saved is not None:
         state.restore(saved)
         progress(f"resumed at step {state.step}")
@@ -133,13 +140,14 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
     if plan.device.type == "cuda":
         train = train.to(plan.device)
     began = saved = time.monotonic()
-    losses: dict[str, list[float]] = {name: [] for name in plan.nets if name != "e"}
+    losses: dict[str, list[float]] = defaultdict(list)
     with Lessons(plan, train, state, progress) as lessons, _kept(plan, state, progress):
         while not (plan.steps is not None and state.step >= plan.steps):
             if plan.minutes is not None and time.monotonic() - began > plan.minutes * 60:
                 break
-            for group in state.optimizer.param_groups:
-                group["lr"] = learning_rate(plan.rate, state.step, plan.steps)
+            for optimizer in state.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(plan.rate, state.step, plan.steps)
             for name, value in _step(plan, state, lessons.next()).items():
                 losses[name].append(value)
             _learn(plan, state)
@@ -188,9 +196,14 @@ def _step(plan: Plan, state: State, lesson: Lesson) -> dict[str, float]:
             loss.backward()  # type: ignore[no-untyped-call]
             values["v"] = float(loss.detach())
         if "r" in plan.nets:
-            loss = recoverer_loss(networks, lesson.examples, lesson.drafted)
-            loss.backward()  # type: ignore[no-untyped-call]
+            recovered = recovered_by(networks, lesson.examples, lesson.drafted)
+            loss = recoverer_loss(recovered, lesson.examples)
             values["r"] = float(loss.detach())
+            if state.adversary is not None:
+                loss = loss + state.adversary.objection(recovered, lesson.examples)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if state.adversary is not None:
+                values["d"] = float(state.adversary.learn(recovered, lesson.examples))
     return values
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from imuge_cli.errors import InputError, WeightsError
 from imuge_cli.models.lattice.family import LatticeNetworks
+from imuge_cli.training.adversary import Adversary
 
 STATE_FILE = "state.pt"
 AVERAGE_DECAY = 0.998
@@ -31,6 +32,7 @@ class Saved:
     networks: LatticeNetworks
     average: dict[str, Tensor]
     optimizer: dict[str, Any]
+    adversary: dict[str, Any] | None
     step: int
 
     @classmethod
@@ -43,7 +45,7 @@ class Saved:
             average, optimizer = dict(payload["average"]), dict(payload["optimizer"])
             if shapes(average) != shapes(networks.state_dict()):
                 raise ValueError("the average is of other networks")
-            return cls(path, networks, average, optimizer, int(payload["step"]))
+            return cls(path, networks, average, optimizer, payload.get("adversary"), int(payload["step"]))
         except FileNotFoundError as error:
             raise InputError(f"{path}: no training state to resume; start without --resume") from error
         except WeightsError as error:
@@ -60,7 +62,7 @@ class Saved:
 
 @dataclass
 class State:
-    """Networks, their running average, the optimizer and how many steps were done.
+    """Networks, their running average, the optimizer, a discriminator if there is one, and how many steps were done.
 
     saved_step: the step that the file last written or read is at. whole: False while, or after, a step broke off
     half done; such a state is worth nothing.
@@ -69,15 +71,23 @@ class State:
     networks: LatticeNetworks
     average: dict[str, Tensor]
     optimizer: torch.optim.Optimizer
+    adversary: Adversary | None = None
     step: int = 0
     saved_step: int = 0
     whole: bool = True
+
+    @property
+    def optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
+        """The networks' own, and the discriminator's."""
+        return (self.optimizer,) if self.adversary is None else (self.optimizer, self.adversary.optimizer)
 
     def advance(self) -> None:
         """Take the step that the gradients ask for. Ctrl-C waits until it is done."""
         with uninterrupted():
             self.whole = False
             self.optimizer.step()
+            if self.adversary is not None:
+                self.adversary.advance()
             self.step += 1
             self.update_average()
             self.whole = True
@@ -98,6 +108,7 @@ class State:
             "networks": self.networks.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
+            "adversary": None if self.adversary is None else self.adversary.state_dict(),
             "step": self.step,
         }
         with temporary.open("wb") as stream:
@@ -110,9 +121,17 @@ class State:
 
     def restore(self, saved: Saved) -> None:
         """Go on from a saved state, whose networks these must be. Raises InputError: other networks were trained."""
+        if (saved.adversary is None) != (self.adversary is None):
+            had = "without" if saved.adversary is None else "with"
+            raise InputError(
+                f"{saved.path}: this run trained {had} a discriminator; give the same --adversarial, or start without "
+                "--resume"
+            )
         try:
             self.optimizer.load_state_dict(saved.optimizer)
-        except (KeyError, TypeError, ValueError) as error:
+            if self.adversary is not None and saved.adversary is not None:
+                self.adversary.load_state_dict(saved.adversary)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"{saved.path}: this run trained other networks; give the same --net, or start without --resume"
             ) from error

@@ -21,7 +21,7 @@ from imuge_cli.networks.verifier import BLOCK_PLANES
 from imuge_cli.training import lessons, run, run_training
 from imuge_cli.training.batches import Recipe, carrier_of, make_batch
 from imuge_cli.training.examples import Examples, join, prepare
-from imuge_cli.training.objectives import recoverer_loss, told_mask, verifier_loss
+from imuge_cli.training.objectives import recovered_by, recoverer_loss, told_mask, verifier_loss
 from imuge_cli.training.replay import WINDOW, Round
 from imuge_cli.training.validation import Case, Validation
 
@@ -136,7 +136,7 @@ def test_a_batch_is_prepared_whole(pictures: Tensor) -> None:
     shown = Round(0, examples).draw(0, 2, seed=1, device=CPU)
     for loss in (
         verifier_loss(networks, shown, np.random.default_rng(0)),
-        recoverer_loss(networks, shown),
+        recoverer_loss(recovered_by(networks, shown), shown),
     ):
         assert torch.isfinite(loss)
         loss.backward()  # type: ignore[no-untyped-call]
