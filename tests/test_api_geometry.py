@@ -91,6 +91,19 @@ def test_what_is_found_but_cannot_be_read_is_no_verdict(engine: Imuge) -> None:
         engine.recover(suspect, verification=found)
 
 
+@pytest.mark.parametrize(("chain", "sides"), [("none", (512, 470)), ("crop:0.8", (1.06, 1.0))])
+def test_a_picture_of_which_one_side_was_changed_is_found(
+    engine: Imuge, chain: str, sides: tuple[float, float]
+) -> None:
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 512, 512)), image_id=6).picture.as_uint8()
+    done = apply(parse(chain), sent, np.random.default_rng(4))
+    height, width = (round(side * by) if by < 2 else int(by) for side, by in zip(done.image.shape, sides, strict=False))
+    found = engine.verify(Picture(pixels=cv2.resize(done.image, (width, height), interpolation=cv2.INTER_CUBIC)))
+    assert (found.verdict, found.image_id) == ("intact", 6)
+    place = found.synchronisation
+    assert place is not None and (place.offset_rows, place.offset_cols) == done.crop_box[:2]
+
+
 def test_a_large_picture_with_another_aspect_is_found(engine: Imuge) -> None:
     large = apply(parse("scale:2.5"), photograph("coffee", 0, 0, 400, 600), np.random.default_rng(0)).image
     sent = engine.immunize(Picture(pixels=large), image_id=9).picture.as_uint8()

@@ -155,11 +155,21 @@ def framed_scales(height: int, width: int) -> list[float]:
 
 
 def squeezed_scales(height: int, width: int) -> list[Scale]:
-    """The scales of the whole of a large picture, one of whose sides was changed against the other."""
+    """The scales of the whole of a large picture, one of whose sides was changed against the other; and of any part of
+    a smaller one of which one side was changed and the other was not."""
     longer = max(height, width) / LIMIT
-    steps = range(1, int(_SQUEEZED * LIMIT / (4 * _SLACK)) + 1)
-    other = [longer * math.exp(sign * step * 4 * _SLACK / LIMIT) for step in steps for sign in (-1, 1)]
-    return [(longer, scale) if height >= width else (scale, longer) for scale in other]
+    whole = [longer * by for by in _squeezes(LIMIT)]
+    return [
+        *((longer, scale) if height >= width else (scale, longer) for scale in whole),
+        *((1.0, by) for by in _squeezes(width)),
+        *((by, 1.0) for by in _squeezes(height)),
+    ]
+
+
+def _squeezes(side: int) -> list[float]:
+    """Factors by which a side of so many working pixels may have been changed, from the least on."""
+    step = 4 * _SLACK / side
+    return [math.exp(sign * number * step) for number in range(1, int(_SQUEEZED / step) + 1) for sign in (-1, 1)]
 
 
 def _candidates(suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidate]:
