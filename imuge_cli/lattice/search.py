@@ -172,14 +172,13 @@ def _squeezes(side: int) -> list[float]:
     return [math.exp(sign * number * step) for number in range(1, int(_SQUEEZED / step) + 1) for sign in (-1, 1)]
 
 
-def _candidates(suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidate]:
+def _candidates(pool: ThreadPoolExecutor, suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidate]:
     """The most promising placements, most promising first; not improved yet."""
     suspect.prepare(2 * math.sqrt(rows * columns) for rows, columns in tried.scales)
     for orientation in tried.orientations:
         _reference(secret, orientation)
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        found = pool.map(lambda scale: list(_at_scale(suspect, secret, scale, tried)), tried.scales)
-        places = sorted((place for places in found for place in places), key=lambda place: -place.score)
+    found = pool.map(lambda scale: list(_at_scale(suspect, secret, scale, tried)), tried.scales)
+    places = sorted((place for places in found for place in places), key=lambda place: -place.score)
     return [_placed(suspect, secret, place) for place in places[: tried.tried] if place.score >= _PROMISING]
 
 
@@ -505,8 +504,13 @@ def promising(
     suspect: Suspect, secret: Secret, *, orientations: Sequence[Orientation] = ORIENTATIONS
 ) -> Iterator[Candidate]:
     """Improved candidates, the most promising ones of every pass first."""
-    for tried in _passes(*suspect.shape, orientations):
-        for candidate in _candidates(suspect, secret, tried):
-            found = refined(suspect, candidate, secret)
-            if found.score >= _SURE:
-                yield found
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads) as pool:
+        for tried in _passes(*suspect.shape, orientations):
+            candidates = _candidates(pool, suspect, secret, tried)
+            # A few at a time: who has found what he looks for does not wait for the rest.
+            for begin in range(0, len(candidates), threads):
+                some = candidates[begin : begin + threads]
+                for found in pool.map(lambda candidate: refined(suspect, candidate, secret), some):
+                    if found.score >= _SURE:
+                        yield found
