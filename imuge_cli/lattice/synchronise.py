@@ -19,7 +19,8 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.placement import Placement
-from imuge_cli.lattice.search import Candidate, promising
+from imuge_cli.lattice.refine import Candidate
+from imuge_cli.lattice.search import promising
 from imuge_cli.lattice.transform import BLOCK, analyse
 from imuge_cli.lattice.undoing import find_undoing
 from imuge_cli.lattice.view import Suspect

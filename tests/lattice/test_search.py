@@ -15,7 +15,8 @@ from imuge_cli.image.picture import Picture
 from imuge_cli.image.working_size import luma
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation, Placement
-from imuge_cli.lattice.search import Candidate, framed_scales, promising, refined, scales, squeezed_scales
+from imuge_cli.lattice.refine import Candidate, refined
+from imuge_cli.lattice.search import framed_scales, promising, scales, squeezed_scales
 from imuge_cli.lattice.view import Suspect
 
 SECRET = Secret.default()
