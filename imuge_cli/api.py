@@ -252,8 +252,8 @@ class Imuge:
             )
         if not verified.legible:
             raise NotImmunizedError(
-                "immunized with this key, but too little of the immunization is left to read (scaled down and "
-                "compressed too much); nothing can be recovered"
+                "immunized with this key, but too little of the immunization is left to read (scaled down, compressed "
+                "or made noisy too much); nothing can be recovered"
             )
         margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
         used = enlarged(result.mask, margin) if mask is None else mask.astype(bool)

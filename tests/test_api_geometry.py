@@ -15,6 +15,7 @@ from imuge_cli.errors import NotImmunizedError
 from imuge_cli.image.picture import Picture
 from imuge_cli.lattice.placement import ORIENTATIONS
 from imuge_cli.metrics.fidelity import local_psnr
+from imuge_cli.models.lattice import model
 
 MIRRORED = next(orientation for orientation in ORIENTATIONS if orientation.name == "mirrored")
 
@@ -89,6 +90,24 @@ def test_what_is_found_but_cannot_be_read_is_no_verdict(engine: Imuge) -> None:
     assert (place.offset_rows, place.offset_cols) == (0, 0) and place.scale == pytest.approx(0.5, rel=0.002)
     with pytest.raises(NotImmunizedError, match="too little"):
         engine.recover(suspect, verification=found)
+
+
+def test_where_blocks_tell_nothing_the_picture_is_named_and_no_verdict_given(
+    engine: Imuge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 256, 256)), image_id=77).picture.as_uint8()
+    suspect = Picture(pixels=apply(parse("noise:7"), sent, np.random.default_rng(1)).image)
+    assert engine.verify(suspect).verdict == "intact"
+    monkeypatch.setattr(model, "_LEAST_AGREEMENT", 0.6)
+    monkeypatch.setattr(model, "_LITTLE_DOUBT", 0.0)
+    found = engine.verify(suspect)
+    assert (found.verdict, found.image_id, found.mask.any()) == ("not-found", 77, False)
+    assert found.synchronisation is not None and found.synchronisation.header_read
+    with pytest.raises(NotImmunizedError, match="too little"):
+        engine.recover(suspect, verification=found)
+    # The symbols that fit the draft are evidence enough.
+    monkeypatch.setattr(model, "_LITTLE_DOUBT", 1.0)
+    assert engine.verify(suspect).verdict == "intact"
 
 
 @pytest.mark.parametrize(("chain", "sides"), [("none", (512, 470)), ("crop:0.8", (1.06, 1.0))])

@@ -111,6 +111,14 @@ def pilot_ratios(carrier: Carrier, reception: Reception, noise: Noise) -> Tensor
     return log_likelihood_ratio(reception.errors, torch.where(half > 0, jitter + NOISE_FLOOR, variance), half)
 
 
+def agreement(reception: Reception, trust: Tensor) -> Tensor:
+    """The mean cosine of the phase errors of pilots and header chips, N. trust: N x 1 x rows x columns in [0, 1]."""
+    weight = trust * reception.known
+    cosine = torch.cos(2 * math.pi * reception.errors).mean(1, keepdim=True)
+    mean: Tensor = (cosine * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp_min(1e-6)
+    return mean
+
+
 def channel_noise(carrier: Carrier, reception: Reception) -> Tensor:
     """Noise of a coefficient by the robust slots of an untampered picture, N, grey levels squared."""
     return grey_noise(reception, pilot_noise(carrier, reception, torch.ones_like(reception.known))).mean((1, 2, 3))

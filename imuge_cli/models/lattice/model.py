@@ -32,9 +32,11 @@ from imuge_cli.lattice.synchronise import (
 )
 from imuge_cli.lattice.transform import BLOCK, luma
 from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_carrier
+from imuge_cli.models.lattice.channel import agreement
+from imuge_cli.models.lattice.evidence import block_probability
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.framing import foreign, in_frame, plane_in_frame, plane_in_suspect
-from imuge_cli.models.lattice.receiver import QUICK
+from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
@@ -44,6 +46,9 @@ MINIMUM_SIDE = 128
 _MARGIN = 48
 # Where V's probability stays below, there is nothing to look at again.
 _SUSPICION = 0.05
+# A header is read where single blocks say next to nothing. V then flags what is untouched, or calls intact what is not,
+# where phases agree less than this (docs/experiments.md), unless symbols and draft fit all the same, as after JPEG.
+_LEAST_AGREEMENT, _LITTLE_DOUBT = 0.2, 0.1
 _ALL_STEPS = tuple(STEPS[s] for s in ("balanced", "subtle", "strong"))
 
 
@@ -117,6 +122,9 @@ class LatticeModel:
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
         solution = networks.solve(carrier, reception, first, QUICK)
+        if not _tells(carrier, reception, first, solution):
+            nothing = np.zeros((height, width), np.float32)
+            return Verified(frame=frame, header=fix.header, probability=nothing, legible=False)
         probability = torch.sigmoid(networks.second_look(reception, solution))
         # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
         box = _look_again(probability)
@@ -265,6 +273,12 @@ class LatticeModel:
         around = foreign(frame, (int(pixels.shape[0]), int(pixels.shape[1])))
         inside = mask if around is None else mask & ~around
         return Recovered(_paste(pixels, whole[rows, columns], inside, frame), information, inside)
+
+
+def _tells(carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft) -> bool:
+    """Whether what is left of the lattice tells tampered blocks from others, where a header can still be read."""
+    agreed = agreement(reception, 1 - block_probability(probability, carrier))
+    return bool(agreed >= _LEAST_AGREEMENT) or bool(solution.doubt <= _LITTLE_DOUBT)
 
 
 def _canvas(header: Header) -> tuple[int, int]:
