@@ -183,27 +183,34 @@ def read_header(
     """The header that the chips say (None where its check fails), and the code bits as far as known.
 
     coefficients: 14 x rows x columns at the layout's position. Each chip votes with the sine of its phase, weighted
-    by how well the pilots in its slot, and in blocks as busy as its own, agree.
+    by how well the pilots in its slot agree, and at first by how well they do in blocks as busy as its own.
     """
-    reliability = _reliability(coefficients, layout, step)
-    votes = np.sin(2 * np.pi * _phases(coefficients, layout, layout.order[1:2], step)[0])
-    votes *= np.where(layout.flips, -1, 1) * reliability / (1 - reliability**2)
-    evidence = np.bincount((layout.chips % CODE_BITS).ravel(), votes.ravel(), CODE_BITS).astype(np.float64)
-    header = decode_header(evidence)
-    if header is None:
-        return None, (evidence > 0).astype(np.uint8)
-    return header, encode_header(header)
+    sines = np.sin(2 * np.pi * _phases(coefficients, layout, layout.order[1:2], step)[0])
+    sines *= np.where(layout.flips, -1, 1)
+    evidence = np.zeros(CODE_BITS)
+    # In small pictures a kind has few blocks, and what was tampered with may be most of it.
+    for kinds in (_MOST_KINDS, 1):
+        reliability = _reliability(coefficients, layout, step, kinds)
+        votes = sines * reliability / (1 - reliability**2)
+        evidence = np.bincount((layout.chips % CODE_BITS).ravel(), votes.ravel(), CODE_BITS).astype(np.float64)
+        header = decode_header(evidence)
+        if header is not None:
+            return header, encode_header(header)
+    return None, (evidence > 0).astype(np.uint8)
 
 
-def _reliability(coefficients: NDArray[np.float32], layout: Layout, step: float) -> NDArray[np.float64]:
-    """The mean cosine of chips' phase errors, [.02, .95], rows x columns, as the pilots tell it."""
+def _reliability(coefficients: NDArray[np.float32], layout: Layout, step: float, kinds: int) -> NDArray[np.float64]:
+    """The mean cosine of chips' phase errors, [.02, .95], rows x columns, as the pilots tell it.
+
+    kinds: of blocks, from calm to busy, at most.
+    """
     slot = layout.order[0]
     pilots = np.cos(2 * np.pi * _phases(coefficients, layout, layout.order[:1], step)[0])
     agreement = np.array([pilots[slot == s].mean() if (slot == s).any() else 0 for s in range(ROBUST_SLOTS)])
     by_slot = np.clip(agreement, *_RELIABLE)
     # What scaling, noise and blur leave of a slot depends on how busy its block is, by a factor for all slots alike.
     busy = np.abs(coefficients).sum(0)
-    count = min(_MOST_KINDS, max(1, pilots.size // _BLOCKS_OF_A_KIND))
+    count = min(kinds, max(1, pilots.size // _BLOCKS_OF_A_KIND))
     kind = np.digitize(busy, np.quantile(busy, np.linspace(0, 1, count + 1)[1:-1])).ravel()
     expected = by_slot[slot].ravel()
     # The least squares over the pilots of a kind, drawn towards 1; a cosine's own variance is a half at most.
