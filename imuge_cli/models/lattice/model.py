@@ -109,13 +109,13 @@ class LatticeModel:
     def verify(self, pixels: Pixels) -> Verified:
         """See Model.verify."""
         height, width = pixels.shape[:2]
+        nothing = np.zeros((height, width), np.float32)
         found = self._synchronise(pixels)
         if found is None:
-            return Verified(frame=None, header=None, probability=np.zeros((height, width), np.float32))
+            return Verified(frame=None, header=None, probability=nothing)
         frame, fix = found
         if frame.placement is not None and fix.header is None:
             # Which symbols lie where depends on the original's size, which the header tells.
-            nothing = np.zeros((height, width), np.float32)
             return Verified(frame=frame, header=None, probability=nothing, legible=False)
         carrier = make_carrier(self._secret, *frame.canvas, self._device)
         reception = self._receive(pixels, carrier, frame, fix)
@@ -123,7 +123,6 @@ class LatticeModel:
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
         solution = networks.solve(carrier, reception, first, QUICK)
         if not _tells(carrier, reception, first, solution):
-            nothing = np.zeros((height, width), np.float32)
             return Verified(frame=frame, header=fix.header, probability=nothing, legible=False)
         probability = torch.sigmoid(networks.second_look(reception, solution))
         # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
