@@ -202,8 +202,9 @@ class Imuge:
         mask = np.zeros((picture.height, picture.width), bool)
         if verified.frame is not None:
             mask = clean(binarize(verified.probability, guard=DEFAULT_GUARD.at_scale(verified.frame.scale)))
-        readable = verified.frame is not None and verified.legible
-        verdict = "not-found" if not readable else "tampered" if mask.any() else "intact"
+        # Without a header pilots alone may still show what was changed, but not that nothing was.
+        tells = verified.legible and (verified.header is not None or bool(mask.any()))
+        verdict = "not-found" if verified.frame is None or not tells else "tampered" if mask.any() else "intact"
         return VerifyResult(
             verdict=verdict,
             mask=mask,
@@ -250,7 +251,7 @@ class Imuge:
                 "no immunization found (never immunized, another key, or damaged beyond recognition); "
                 "nothing can be recovered"
             )
-        if not verified.legible:
+        if result.verdict == "not-found":
             raise NotImmunizedError(
                 "immunized with this key, but too little of the immunization is left to read (scaled down, compressed "
                 "or made noisy too much); nothing can be recovered"

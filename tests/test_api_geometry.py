@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ from imuge_cli.image.picture import Picture
 from imuge_cli.lattice.placement import ORIENTATIONS
 from imuge_cli.metrics.fidelity import local_psnr
 from imuge_cli.models.lattice import model
+from imuge_cli.models.lattice.model import LatticeModel
+from imuge_cli.models.protocol import Verified
 
 MIRRORED = next(orientation for orientation in ORIENTATIONS if orientation.name == "mirrored")
 
@@ -108,6 +112,27 @@ def test_where_blocks_tell_nothing_the_picture_is_named_and_no_verdict_given(
     # The symbols that fit the draft are evidence enough.
     monkeypatch.setattr(model, "_LITTLE_DOUBT", 1.0)
     assert engine.verify(suspect).verdict == "intact"
+
+
+def test_without_a_header_nothing_is_called_intact(engine: Imuge, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 256, 256)), image_id=77).picture.as_uint8()
+    headless = LatticeModel.verify
+
+    def verify(self: LatticeModel, pixels: NDArray[np.uint8]) -> Verified:
+        return replace(headless(self, pixels), header=None)
+
+    monkeypatch.setattr(LatticeModel, "verify", verify)
+    suspect = Picture(pixels=apply(parse("jpeg:80"), sent, np.random.default_rng(1)).image)
+    found = engine.verify(suspect)
+    assert (found.verdict, found.image_id, found.exit_code) == ("not-found", None, 3)
+    assert found.synchronisation is not None and not found.synchronisation.header_read
+    with pytest.raises(NotImmunizedError, match="too little"):
+        engine.recover(suspect, verification=found)
+    changed = suspect.as_uint8().copy()
+    changed[60:140, 80:180] = photograph("coffee", 0, 0, 80, 100)
+    found = engine.verify(Picture(pixels=changed))
+    assert (found.verdict, found.image_id) == ("tampered", None)
+    assert found.mask[60:140, 80:180].mean() > 0.9 and found.mask.mean() < 0.2
 
 
 @pytest.mark.parametrize(("chain", "sides"), [("none", (512, 470)), ("crop:0.8", (1.06, 1.0))])

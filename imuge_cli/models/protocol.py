@@ -47,9 +47,10 @@ class Immunized:
 class Verified:
     """What was found in a suspect: `frame` None means that no immunization was found.
 
-    probability: suspect's height x width, float32 in [0, 1]. header: None where it could not be read. evidence: the
-    family's own intermediate results, handed back to `recover`. legible: False where the place is known and nothing
-    else could be read there, so that neither tampering nor its absence can be told.
+    probability: suspect's height x width, float32 in [0, 1]. header: None where it could not be read; what is not
+    suspicious then is not known to be untouched. evidence: the family's own intermediate results, handed back to
+    `recover`. legible: False where the place is known and nothing else could be read there, so that neither tampering
+    nor its absence can be told.
     """
 
     frame: Frame | None

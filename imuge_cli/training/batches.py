@@ -87,7 +87,8 @@ class Recipe:
     """How batches are drawn. untampered, cropped: share of such pictures.
 
     large: share of pictures that stand for larger ones, tampered with and attacked above the working size. rescaled: of
-    those that arrive, often cropped, at an unknown scale, and are found again to a fraction of a pixel.
+    those that arrive, often cropped, at an unknown scale, and are found again to a fraction of a pixel; of them more
+    stay as they are (untampered_rescaled), for there V is quickest to accuse.
     """
 
     seed: int
@@ -97,6 +98,7 @@ class Recipe:
     cropped: float = 0.15
     large: float = 0.15
     rescaled: float = 0.2
+    untampered_rescaled: float = 0.4
     strength: str = "balanced"
     carriers: int = 4
 
@@ -187,9 +189,9 @@ def _attacked(
     way = rng.random()
     if way < recipe.large:
         return _attacked_large(recipe, rng, plain[place], picture, donor)
-    picture, mask = _tampered(recipe, rng, picture, donor)
     if way > 1 - recipe.rescaled:
-        return _rescaled(rng, picture, mask)
+        return _rescaled(rng, *_tampered(recipe.untampered_rescaled, rng, picture, donor))
+    picture, mask = _tampered(recipe.untampered, rng, picture, donor)
     chain = recipe.mix.draw(rng)
     if rng.random() >= recipe.cropped:
         return apply(chain, picture, rng).image, mask, np.ones_like(mask)
@@ -228,11 +230,11 @@ def _rescaled(
 
 
 def _tampered(
-    recipe: Recipe, rng: np.random.Generator, picture: NDArray[np.uint8], donor: NDArray[np.uint8]
+    untampered: float, rng: np.random.Generator, picture: NDArray[np.uint8], donor: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A picture with a share of its pixels replaced, and which; some stay as they are."""
+    """A picture with a share of its pixels replaced, and which; some (a share of untampered) stay as they are."""
     height, width = picture.shape[:2]
-    if rng.random() < recipe.untampered:
+    if rng.random() < untampered:
         return picture, np.zeros((height, width), bool)
     kind = str(rng.choice(TAMPERS, p=_tamper_chances()))
     share = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
@@ -255,7 +257,7 @@ def _attacked_large(
     large = resize(plain, side, side, "cubic")
     # What is sent must lie on the lattice at the working size, whatever enlarging did to the picture.
     picture = carry_residual(large, luma(sent) - luma(to_working(large, (SIDE, SIDE))))
-    picture, mask = _tampered(recipe, rng, picture, resize(donor, side, side, "cubic"))
+    picture, mask = _tampered(recipe.untampered, rng, picture, resize(donor, side, side, "cubic"))
     picture = apply(recipe.mix.draw(rng), picture, rng).image
     if rng.random() < 0.5:
         smaller = int(side * rng.uniform(0.5, 1.0))

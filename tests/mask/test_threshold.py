@@ -65,11 +65,11 @@ def test_heavy_tampering_keeps_the_untampered_rest_free() -> None:
 
 def test_lukewarm_regions_and_specks_are_dropped_and_sure_ones_kept() -> None:
     probability = np.full((60, 90), 0.02, dtype=np.float32)
-    probability[5:25, 5:25] = 0.98  # sure and large
-    probability[5:25, 60:80] = 0.9  # large, nowhere sure
+    probability[5:25, 5:25] = 0.99  # sure and large
+    probability[5:25, 60:80] = 0.97  # large, nowhere sure
     probability[40:43, 10:13] = 0.99  # sure, a speck
     probability[40:55, 60:75] = 0.7  # lukewarm with one sure pixel
-    probability[47, 67] = 0.97
+    probability[47, 67] = 0.99
     mask = binarize(probability)
     expected = np.zeros((60, 90), dtype=bool)
     expected[5:25, 5:25] = True
