@@ -49,10 +49,10 @@ class ProgressiveRecoverer(nn.Module):
         if not fading:
             return torch.tanh(self._out(self.net.features(self._in(x, level), mask, level), level))
         skip = self.net.encode[level](self._in(x, level))
-        small = functional.avg_pool2d(x, 2)
         inner_mask = mask_at(mask, 1)
-        small = torch.cat([small[:, :3], inner_mask], 1)
-        before = self._in(small, level + 1)
+        # Half lost is lost: the stage before never saw such pixels.
+        small = functional.avg_pool2d(rectified, 2) * (1 - inner_mask)
+        before = self._in(torch.cat([small, inner_mask], 1), level + 1)
         entered = alpha * self.net.pool(skip) + (1 - alpha) * before
         coarse = self.net.features(entered, inner_mask, level + 1)
         shared = mask if level in self.net.shared_levels else None
