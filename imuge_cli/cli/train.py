@@ -48,6 +48,14 @@ def train(
             help="Let R learn against a discriminator too, with that weight (.02, say): sharper, not truer.",
         ),
     ] = 0.0,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="MECHANISM",
+            help="With --model imuge: leave out v, discriminators, decoupling, progressive, sharing; may be repeated.",
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: one per core.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for states and the finished weights.")] = Path(
         "imuge-train"
@@ -60,7 +68,8 @@ def train(
 ) -> None:
     """Train a family of networks, or go on training it."""
     console = configure(quiet=quiet, verbose=verbose)
-    if minutes is None and steps is None:
+    # A training of the paper's system has its length from its first state on.
+    if minutes is None and steps is None and not (resume and model == "imuge"):
         raise UsageError("imuge train: nothing says when to stop; give --minutes or --steps (or both)")
     if resume and start is not None:
         raise UsageError("--start and --resume: training begins either from weights or from its last state; choose one")
@@ -88,4 +97,5 @@ def train(
         validate_every=validate_every,
         reuse=reuse,
         adversarial=adversarial,
+        without=tuple(without or ()),
     )

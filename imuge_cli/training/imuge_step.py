@@ -67,7 +67,9 @@ def play(
     """Everything up to the losses; nothing is stepped. generator: on the CPU, for what the attack layer draws."""
     networks, original = players.networks, scene.original
     immunized = networks.immunize(original)
-    attacked = attacks((immunized + 1) / 2, (scene.donors + 1) / 2, scene.masks, generator)
+    # Whole grey levels do not survive short floats.
+    with torch.autocast(original.device.type, enabled=False):
+        attacked = attacks((immunized.float() + 1) / 2, (scene.donors + 1) / 2, scene.masks, generator)
     suspect, mask = attacked.picture * 2 - 1, attacked.mask
     raw, classification = None, None
     if phase.verifying:

@@ -46,7 +46,7 @@ class Round:
             if saved.pop("begin") != begin:
                 return None
             return Round(begin, Examples(**saved))
-        except (OSError, EOFError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError):
+        except (OSError, EOFError, RuntimeError, LookupError, TypeError, pickle.UnpicklingError):
             return None
 
     def draw(self, step: int, count: int, seed: int, device: torch.device) -> Examples:

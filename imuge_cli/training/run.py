@@ -18,12 +18,14 @@ from torch import Tensor
 from imuge_cli.attacks.mix import TrainingMix
 from imuge_cli.checkpoints import load_weights, save_weights
 from imuge_cli.errors import UsageError
+from imuge_cli.models.imuge.family import FAMILY as IMUGE
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
 from imuge_cli.models.registry import pick_device
 from imuge_cli.networks.precision import short_floats
 from imuge_cli.training.adversary import Adversary
 from imuge_cli.training.batches import Recipe, draw_originals
 from imuge_cli.training.data import VALIDATION, load_pictures
+from imuge_cli.training.imuge_run import train_imuge
 from imuge_cli.training.lessons import Lesson, Lessons
 from imuge_cli.training.objectives import recovered_by, recoverer_loss, verifier_loss
 from imuge_cli.training.plan import Plan
@@ -56,18 +58,42 @@ def run_training(
     validate_every: int = 200,
     reuse: int = 1,
     adversarial: float = 0.0,
+    without: Sequence[str] = (),
 ) -> Path:
-    """Train V and R of the default family; returns the weights file written into `out`.
+    """Train V and R of the default family, or the paper's system; returns the weights file written into `out`.
 
     nets: "v", "r" or both (default); "e" adds the learned symbols of way C to "r". start: weights to
     begin from. resume: go on from the state in `out`, with the networks saved there; start is not needed.
     limit: use that many pictures only. reuse: how often an example is learned from; above 1, batches are
     prepared in rounds and shown in windows (see `replay`), which learns faster where preparing is slow. adversarial:
-    how much R is to mind what a discriminator takes for not genuine; 0: nothing. Raises UsageError, InputError,
-    DeviceError.
+    how much R is to mind what a discriminator takes for not genuine; 0: nothing. without: mechanisms of the paper to
+    leave out, see `imuge_run`. Raises UsageError, InputError, DeviceError.
     """
+    if model == IMUGE:
+        if nets or reuse > 1 or adversarial:
+            raise UsageError(
+                "--model imuge: E, V and R learn together, as in the paper; leave out --net, --reuse and --adversarial"
+            )
+        return train_imuge(
+            data=data,
+            steps=steps,
+            minutes=minutes,
+            batch=batch,
+            lr=lr,
+            resume=resume,
+            out=out,
+            seed=seed,
+            device=device,
+            progress=progress,
+            start=start,
+            limit=limit,
+            validate_every=validate_every,
+            without=without,
+        )
+    if without:
+        raise UsageError("--without: the mechanisms are those of --model imuge")
     if model != FAMILY:
-        raise UsageError(f"--model {model}: only '{FAMILY}' can be trained in this version")
+        raise UsageError(f"--model {model}: this version trains '{FAMILY}' and '{IMUGE}'")
     if unknown := set(nets) - set(_NETS):
         raise UsageError(f"--net {sorted(unknown)[0]}: choose v (verifier), r (recoverer) or e (encoder, with r)")
     # In one order, however they were named: the optimizer's state knows its parameters by their place alone.

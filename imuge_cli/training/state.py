@@ -21,7 +21,17 @@ from imuge_cli.training.adversary import Adversary
 
 STATE_FILE = "state.pt"
 AVERAGE_DECAY = 0.998
-_UNREADABLE = (OSError, EOFError, RuntimeError, KeyError, TypeError, AttributeError, ValueError, pickle.UnpicklingError)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
+"""What torch raises for files that hold something else, or a part."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Saved:
             raise InputError(
                 f"{path}: holds other networks than this version builds ({reason}); start without --resume"
             ) from error
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"{path}: this training state cannot be resumed ({reason}); start without --resume"

@@ -215,6 +215,16 @@ def test_train_begins_where_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> No
     assert called["steps"] == 9 and called["minutes"] is None
 
 
+def test_train_of_the_papers_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+    monkeypatch.setattr(training, "run_training", lambda **options: called.update(options), raising=False)
+    of = ("train", "--data", "a", "--model", "imuge")
+    assert run(*of, "--steps", 9, "--without", "sharing", "--without", "progressive").code == 0
+    assert (called["model"], called["steps"], called["without"]) == ("imuge", 9, ("sharing", "progressive"))
+    assert run(*of, "--resume").code == 0
+    assert called["resume"] is True and called["steps"] is None and called["without"] == ()
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

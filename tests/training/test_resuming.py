@@ -179,7 +179,7 @@ def test_networks_are_built_as_they_were_saved(
     assert dict(load_weights("lattice", tmp_path).config) == config
 
 
-@pytest.mark.parametrize("content", [None, b"", b"garbage"])
+@pytest.mark.parametrize("content", [None, b"", b"garbage", b"torn"])
 def test_a_state_that_cannot_be_read_is_an_input_error(shard: Path, tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "state.pt").write_bytes(content)

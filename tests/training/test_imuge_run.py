@@ -1,0 +1,160 @@
+"""Training the paper's system: what is refused, and that it resumes through every boundary of its stages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from imuge_cli.checkpoints import load_weights, save_weights
+from imuge_cli.errors import InputError, UsageError
+from imuge_cli.models.imuge.family import ImugeNetworks
+from imuge_cli.networks.backbone import Style
+from imuge_cli.networks.progressive import ProgressiveDiscriminator
+from imuge_cli.training import imuge_run, imuge_state, run_training
+from imuge_cli.training.imuge_plan import Mechanisms, Schedule
+from imuge_cli.training.imuge_scenes import Figures, draw_scene, validate
+
+STEPS = 10
+SMALL = Style(width=8, convolutions=1, dilations=(1,))
+
+
+class SmallNetworks(ImugeNetworks):
+    def __init__(
+        self,
+        encoder: Style = SMALL,
+        verifier: Style = SMALL,
+        recoverer: Style = SMALL,
+        shared_levels: tuple[int, ...] = (0, 1),
+    ) -> None:
+        super().__init__(encoder, verifier, recoverer, shared_levels)
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks a few channels wide, and no validation at the end of a run: it costs more than the run."""
+    monkeypatch.setattr(imuge_run, "ImugeNetworks", SmallNetworks)
+    monkeypatch.setattr(imuge_state, "ProgressiveDiscriminator", lambda: ProgressiveDiscriminator((4, 4, 8, 8)))
+    monkeypatch.setattr(imuge_run, "validate", lambda *_: Figures(33.0, {"none": 0.5}, {"none": 20.0}))
+
+
+def train(shard: Path, out: Path, **changes: Any) -> dict[str, Tensor]:
+    settings: dict[str, Any] = {"steps": STEPS, "batch": 2, "seed": 1, "device": "cpu", "progress": quiet}
+    path = run_training(data=[shard], out=out, model="imuge", **{**settings, **changes})
+    return load_weights("imuge", path).tensors
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(shard: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    with pytest.MonkeyPatch.context() as patch:
+        small.__wrapped__(patch)  # type: ignore[attr-defined]
+        return train(shard, tmp_path_factory.mktemp("whole"))
+
+
+def stopping_at(step: int) -> Any:
+    """Ctrl-C once a step is done."""
+
+    def report(line: str) -> None:
+        if line.startswith(f"step {step} "):
+            raise KeyboardInterrupt
+
+    return report
+
+
+@pytest.mark.parametrize("step", sorted({1, *Schedule(STEPS).boundaries(), 9}))
+def test_a_run_stopped_anywhere_ends_where_an_uninterrupted_one_does(
+    shard: Path, uninterrupted: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr(imuge_run, "_REPORT", 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(shard, tmp_path, progress=stopping_at(step))
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == step
+    resumed = train(shard, tmp_path, resume=True, steps=None)
+    for name, tensor in uninterrupted.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
+
+
+def test_everybody_learns_and_figures_are_written(shard: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    before = ImugeNetworks(SMALL, SMALL, SMALL).state_dict()
+    after = train(shard, tmp_path)
+    changed = {name.split(".")[0] for name in before if not torch.allclose(before[name], after[name], atol=1e-3)}
+    assert changed == {"encoder", "verifier", "recoverer"}
+    figures = {"psnr": 33.0, "l_psnr none": 20.0, "f1 none": 0.5}
+    assert json.loads((tmp_path / "validation.json").read_text()) == {"step": STEPS, **figures}
+    entry = json.loads((tmp_path / "manifest.json").read_text())["families"]["imuge"]
+    assert (entry["training_steps"], entry["figures"]) == (STEPS, figures)
+    with pytest.raises(UsageError, match="resume it without --steps"):
+        train(shard, tmp_path, resume=True, steps=STEPS + 1)
+    with pytest.raises(UsageError, match="--without"):
+        train(shard, tmp_path, resume=True, without=("sharing",))
+
+
+def test_a_run_can_begin_from_weights(shard: Path, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    networks = ImugeNetworks(SMALL, SMALL, SMALL, (1,))
+    save_weights(tmp_path / "start", "imuge", networks.state_dict(), networks.config, {})
+    train(shard, tmp_path / "out", steps=1, start=tmp_path / "start")
+    assert load_weights("imuge", tmp_path / "out").config["shared_levels"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": None}, "--steps"),
+        ({"nets": ("v",)}, "learn together"),
+        ({"reuse": 3}, "learn together"),
+        ({"without": ("lattice",)}, "choose v, discriminators"),
+        ({"without": ("v",)}, "add --without decoupling"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(shard: Path, tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        train(shard, tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_mechanisms_are_of_this_model_alone(shard: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--model imuge"):
+        run_training(data=[shard], out=tmp_path, steps=1, without=("sharing",), progress=quiet)
+    assert imuge_run.mechanisms_without(("v", "decoupling")) == Mechanisms(verifier=False, decoupling=False)
+
+
+def test_a_state_that_cannot_be_resumed_says_why(shard: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no training state"):
+        train(shard, tmp_path, resume=True)
+    torch.save({"kind": "lattice"}, tmp_path / "state.pt")
+    with pytest.raises(InputError, match="of another model"):
+        train(shard, tmp_path, resume=True)
+    (tmp_path / "state.pt").write_bytes(b"torn")
+    with pytest.raises(InputError, match="cannot be resumed"):
+        train(shard, tmp_path, resume=True)
+
+
+def test_scenes_follow_from_seed_and_step(pictures: Tensor) -> None:
+    cpu = torch.device("cpu")
+    one, same, other = (draw_scene(pictures, 3, 2, step, cpu) for step in (5, 5, 6))
+    torch.testing.assert_close(one.original, same.original, rtol=0, atol=0)
+    torch.testing.assert_close(one.masks, same.masks, rtol=0, atol=0)
+    assert not torch.equal(one.masks, other.masks)
+    assert one.original.shape == one.donors.shape == (2, 3, 256, 256) and one.masks.shape == (2, 1, 256, 256)
+    assert float(one.original.min()) >= -1 and float(one.original.max()) <= 1
+    assert set(one.masks.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(one.donors[0], one.original[1].flip(-1), rtol=0, atol=0)
+
+
+def test_validation_measures_the_whole_chain(pictures: Tensor) -> None:
+    torch.manual_seed(0)
+    networks = ImugeNetworks(SMALL, SMALL, SMALL)
+    figures = validate(networks, pictures[:16], torch.device("cpu"))
+    assert figures.psnr > 40 and set(figures.f1) == {"none", "jpeg:70"}
+    assert all(0 <= value <= 1 for value in figures.f1.values())
+    assert "immunized" in figures.line() and figures.flat()["psnr"] == figures.psnr
