@@ -203,7 +203,7 @@ class Imuge:
         if verified.frame is not None:
             mask = clean(binarize(verified.probability, guard=DEFAULT_GUARD.at_scale(verified.frame.scale)))
         # Without a header pilots alone may still show what was changed, but not that nothing was.
-        tells = verified.legible and (verified.header is not None or bool(mask.any()))
+        tells = verified.legible and (verified.header is not None or verified.assumed or bool(mask.any()))
         verdict = "not-found" if verified.frame is None or not tells else "tampered" if mask.any() else "intact"
         return VerifyResult(
             verdict=verdict,
@@ -347,7 +347,7 @@ def _grey(pixels: Pixels) -> Pixels:
 
 def _synchronisation(verified: Verified, picture: Picture) -> Synchronisation | None:
     frame, header = verified.frame, verified.header
-    if frame is None:
+    if frame is None or verified.assumed:
         return None
     size = (picture.height, picture.width) if frame.placement is None else frame.canvas
     if header is not None:

@@ -50,7 +50,7 @@ class Verified:
     probability: suspect's height x width, float32 in [0, 1]. header: None where it could not be read; what is not
     suspicious then is not known to be untouched. evidence: the family's own intermediate results, handed back to
     `recover`. legible: False where the place is known and nothing else could be read there, so that neither tampering
-    nor its absence can be told.
+    nor its absence can be told. assumed: the family cannot tell whether a picture was immunized, and takes it for that.
     """
 
     frame: Frame | None
@@ -58,6 +58,7 @@ class Verified:
     probability: Probability
     evidence: object = None
     legible: bool = True
+    assumed: bool = False
 
 
 @dataclass(frozen=True)

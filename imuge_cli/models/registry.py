@@ -9,6 +9,9 @@ import torch
 from imuge_cli.checkpoints import load_weights
 from imuge_cli.errors import DeviceError, UsageError
 from imuge_cli.keys import Secret
+from imuge_cli.models.imuge.family import FAMILY as IMUGE
+from imuge_cli.models.imuge.family import ImugeNetworks
+from imuge_cli.models.imuge.model import ImugeModel
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
 from imuge_cli.models.lattice.model import LatticeModel
 from imuge_cli.models.protocol import Model
@@ -27,8 +30,10 @@ def pick_device(name: str) -> torch.device:
 
 def open_model(family: str, secret: Secret, device: torch.device, weights: Path | None) -> Model:
     """A family with its weights loaded and checked. Raises UsageError, WeightsError."""
-    if family != FAMILY:
-        raise UsageError(f"model '{family}' is unknown; this version has: {FAMILY}")
+    if family not in (FAMILY, IMUGE):
+        raise UsageError(f"model '{family}' is unknown; this version has: {FAMILY}, {IMUGE}")
     loaded = load_weights(family, weights)
+    if family == IMUGE:
+        return ImugeModel(ImugeNetworks.from_tensors(loaded.tensors, loaded.config), device, loaded.sha256)
     networks = LatticeNetworks.from_tensors(loaded.tensors, loaded.config)
     return LatticeModel(networks, secret, device, loaded.sha256)
