@@ -79,21 +79,25 @@ class Imuge:
         self._strength = strength
         self._exact, self._repair = exact, repair
         self._wanted = (model, device, weights)
-        self._loaded: tuple[Model, torch.device] | None = None
+        self._loaded: dict[str, tuple[Model, torch.device]] = {}
         self._loading = threading.Lock()
         if (model, weights) != (_FAMILY, None) or device not in ("auto", "cpu"):
             self._load()
 
-    def _load(self) -> tuple[Model, torch.device]:
+    def _load(self, family: str | None = None) -> tuple[Model, torch.device]:
+        """The engine's own model, or the one that a file names."""
         with self._loading:
-            if self._loaded is None:
+            wanted, name, weights = self._wanted
+            family = family or wanted
+            if family not in self._loaded:
                 # Takes longer than all else where the exact layer answers, and is then not needed.
                 from imuge_cli.models.registry import open_model, pick_device
 
-                family, name, weights = self._wanted
                 device = pick_device(name)
-                self._loaded = open_model(family, self._secret, device, weights), device
-            return self._loaded
+                # Weights that were named are those of the model that was named.
+                found = open_model(family, self._secret, device, weights if family == wanted else None)
+                self._loaded[family] = found, device
+            return self._loaded[family]
 
     @property
     def _model(self) -> Model:
@@ -102,14 +106,14 @@ class Imuge:
     @property
     def _origin(self) -> dict[str, Any]:
         """What a result says of where it comes from."""
-        model, sha256, device = self._wanted[0], None, "cpu"
-        if self._loaded is not None:
-            model, sha256, device = (
-                self._loaded[0].name,
-                self._loaded[0].weights_sha256,
-                str(self._loaded[1]),
-            )
-        return {"model": model, "weights_sha256": sha256, "device": device, "key_kind": self._secret.kind}
+        return self._origin_of(self._wanted[0])
+
+    def _origin_of(self, family: str) -> dict[str, Any]:
+        sha256, device = None, "cpu"
+        if family in self._loaded:
+            model, place = self._loaded[family]
+            sha256, device = model.weights_sha256, str(place)
+        return {"model": family, "weights_sha256": sha256, "device": device, "key_kind": self._secret.kind}
 
     def immunize(self, picture: Picture, *, image_id: int | None = None, exact: bool | None = None) -> ImmunizeResult:
         """Add what verify and recover need. image_id: 0 .. 2^21 - 1, random if None. exact: instead of the engine's
@@ -153,7 +157,8 @@ class Imuge:
         grey = picture.grey and channels_equal(picture.pixels)
         samples = picture.pixels[..., :1] if grey else picture.pixels
         profile = profile_for(picture.bit_depth, int(samples.shape[2]), self._repair)
-        done = protect(samples, picture.alpha, profile=profile, secret=self._secret, image_id=image_id)
+        family = FAMILIES.index(self._model.name)
+        done = protect(samples, picture.alpha, profile=profile, secret=self._secret, image_id=image_id, family=family)
         return picture.with_pixels(np.repeat(done.samples, 3, 2) if grey else done.samples)
 
     def verify(self, picture: Picture) -> VerifyResult:
@@ -188,7 +193,7 @@ class Imuge:
             seconds=0.0,
             tiles=answer.tiles,
             found=answer,
-            **self._origin,
+            **self._origin_of(FAMILIES[header.family]),
         )
 
     def _verify_robustly(self, picture: Picture) -> VerifyResult:
@@ -294,7 +299,7 @@ class Imuge:
         pixels = np.where(taken[..., None], back, shown)
         lost = taken & (fate == LOST)
         if lost.any():
-            pixels = self._fill(picture, pixels, lost)
+            pixels = self._fill(picture, pixels, lost, FAMILIES[answer.found.header.family])
         return RecoverResult(
             picture=picture.with_pixels(pixels),
             mask=wanted,
@@ -305,15 +310,17 @@ class Imuge:
             proven=taken & (fate == PROVEN),
         )
 
-    def _fill(self, picture: Picture, pixels: Pixels, lost: Mask) -> Pixels:
-        """Pixels with what is lost drawn by R from the lattice. Raises RecoveryError where that finds nothing."""
+    def _fill(self, picture: Picture, pixels: Pixels, lost: Mask, family: str) -> Pixels:
+        """Pixels with what is lost drawn by the R of the model that the file names. Raises RecoveryError where that
+        finds nothing."""
         filled = Picture(pixels=pixels)
-        verified = self._model.verify(filled.as_uint8())
+        model, _ = self._load(family)
+        verified = model.verify(filled.as_uint8())
         if verified.frame is None:
             raise RecoveryError(
                 "what is left of this picture's exact layer and of its lattice does not suffice to restore it"
             )
-        recovered = self._model.recover(pixels, verified, lost, own_mask=False, restore_canvas=False)
+        recovered = model.recover(pixels, verified, lost, own_mask=False, restore_canvas=False)
         drawn = _grey(recovered.pixels) if picture.grey else recovered.pixels
         return np.where(lost[..., None], drawn, pixels)
 

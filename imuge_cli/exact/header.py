@@ -18,6 +18,9 @@ from imuge_cli.exact.carrier import PROFILES, SLOT_BYTES, Profile
 from imuge_cli.keys import Secret, plane_bytes
 
 FORMAT_VERSION = 1
+FAMILIES = 3
+"""Families of models that a header can name."""
+
 STREAMS = 6
 """Erasure-coded streams: for each of three layers, the records' lengths and the records."""
 
@@ -34,7 +37,8 @@ _RIVALS = 4
 class Header:
     """step: of the finer quantizer, one of STEPS. shares: of the slots, by stream, in parts of their sum.
     qualities: PSNR of the first two layers against the immunized picture, quarters of a decibel. height, width: of
-    the immunized picture. nonce: new for every immunization, so that nothing of an older version fits.
+    the immunized picture. nonce: new for every immunization, so that nothing of an older version fits. family: which
+    model's immunization lies beneath, 0 to 2.
     """
 
     profile: Profile
@@ -45,6 +49,7 @@ class Header:
     width: int
     image_id: int
     nonce: bytes
+    family: int = 0
 
     @property
     def layers(self) -> int:
@@ -56,7 +61,7 @@ class Header:
         return _FORMAT.pack(
             FORMAT_VERSION,
             self.profile.number,
-            0,
+            self.family,
             STEPS.index(self.step),
             bytes(self.shares),
             bytes(self.qualities),
@@ -71,12 +76,13 @@ class Header:
         """None where it cannot be one."""
         if len(data) != _FORMAT.size:
             return None
-        version, number, reserved, step, shares, qualities, height, width, image_id, nonce = _FORMAT.unpack(data)
+        version, number, family, step, shares, qualities, height, width, image_id, nonce = _FORMAT.unpack(data)
         profile = next((p for p in PROFILES if p.number == number), None)
-        sane = version == FORMAT_VERSION and reserved == 0 and step < len(STEPS) and min(height, width) >= 32
+        sane = version == FORMAT_VERSION and family < FAMILIES and step < len(STEPS) and min(height, width) >= 32
         if profile is None or not sane or max(height, width) > 65535 or sum(shares) == 0:
             return None
-        return cls(profile, STEPS[step], tuple(shares), (qualities[0], qualities[1]), height, width, image_id, nonce)
+        pair = (qualities[0], qualities[1])
+        return cls(profile, STEPS[step], tuple(shares), pair, height, width, image_id, nonce, family)
 
 
 def piece_of(row: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.int64]:

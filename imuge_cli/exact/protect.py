@@ -39,10 +39,12 @@ def protect(
     secret: Secret,
     image_id: int,
     nonce: bytes | None = None,
+    family: int = 0,
 ) -> Protected:
     """Give a picture of H x W x C samples (32 at least on either side) its exact layer.
 
-    alpha: H x W, covered by the seals. nonce: 8 bytes; fresh ones if None, as they must be outside of tests.
+    alpha: H x W, covered by the seals. nonce: 8 bytes; fresh ones if None, as they must be outside of tests. family:
+    the number of the model's that the picture was immunized with.
     """
     layout = Layout(samples.shape[0], samples.shape[1])
     whole = padded(samples, layout)
@@ -58,6 +60,7 @@ def protect(
         width=layout.width,
         image_id=image_id,
         nonce=secrets.token_bytes(NONCE_BYTES) if nonce is None else nonce,
+        family=family,
     )
     while True:
         try:

@@ -15,6 +15,7 @@ from imuge_cli.errors import InputError, UsageError, WeightsError
 from imuge_cli.image.picture import Picture
 from imuge_cli.models.imuge.family import ImugeNetworks
 from imuge_cli.models.imuge.model import ImugeModel, equivalent_size
+from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.networks.backbone import Style
 
 SMALL = Style(width=8, convolutions=1, dilations=(1,))
@@ -92,6 +93,31 @@ def test_what_was_replaced_has_no_part_in_what_comes_back(engine: Imuge) -> None
     painted[mask] = 7
     one, two = (engine.recover(Picture(pixels=p), mask=mask).picture.as_uint8() for p in (pixels, painted))
     np.testing.assert_array_equal(one, two)
+
+
+def test_a_file_names_the_model_it_was_immunized_with(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An exact layer over the paper's model: another engine finds which it was, and lets its R draw what is lost."""
+    for file in weights.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    lattice = LatticeNetworks((8, 12, 16), (8, 8, 12, 16))
+    save_weights(tmp_path, "lattice", lattice.state_dict(), lattice.config, {})
+    monkeypatch.setenv("IMUGE_WEIGHTS", str(tmp_path))
+    sender = Imuge(model="imuge", device="cpu")
+    sent = sender.immunize(Picture(pixels=photograph("astronaut", 0, 0, 256, 256)), image_id=9).picture.pixels
+    receiver = Imuge(device="cpu")
+    found = receiver.verify(Picture(pixels=sent))
+    assert (found.verdict, found.model, found.image_id, found.layer) == ("exact", "imuge", 9, "exact")
+    assert found.weights_sha256 is None
+    changed = sent.copy()
+    changed[:200] = photograph("coffee", 0, 0, 200, 256)
+    found = receiver.verify(Picture(pixels=changed))
+    assert (found.verdict, found.model, found.layer) == ("tampered", "imuge", "exact")
+    assert found.tiles is not None and found.tiles.lost > 0
+    result = receiver.recover(Picture(pixels=changed), verification=found)
+    again = sender.recover(Picture(pixels=changed))
+    np.testing.assert_array_equal(result.picture.pixels, again.picture.pixels)
 
 
 def test_models_and_weights_that_are_not_there_are_named(tmp_path: Path, weights: Path) -> None:
