@@ -218,7 +218,7 @@ class Imuge:
             image_id=None if verified.header is None else verified.header.image_id,
             tampered_share=float(mask.mean()),
             regions=tuple(regions(mask, verified.probability)),
-            layer="lattice",
+            layer="networks" if verified.assumed else "lattice",
             seconds=0.0,
             found=verified,
             **self._origin,

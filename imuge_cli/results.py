@@ -56,8 +56,9 @@ class VerifyResult:
     """mask, probability: the suspect's height x width. tampered_share: of its pixels. regions: largest first.
 
     verdict: `exact` (bit for bit what was published), `intact` (content untouched), `tampered`, `not-found`. layer:
-    which answered, `exact` or `lattice`. tiles: the exact layer's, None where it did not answer. found: what the model
-    keeps for `Imuge.recover`; None in results that were not made by `Imuge.verify`.
+    which answered, `exact`, `lattice`, or `networks` where a model without one takes it for granted that a picture
+    was immunized. tiles: the exact layer's, None where it did not answer. found: what the model keeps for
+    `Imuge.recover`; None in results that were not made by `Imuge.verify`.
     """
 
     verdict: str

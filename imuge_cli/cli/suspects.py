@@ -78,7 +78,7 @@ def thumbnails_of(suspect: Picture, probability: NDArray[np.float32], mask: NDAr
 
 def describe(report: Report, console: Console) -> str:
     """The verdict for people, in one line and some indented ones."""
-    from imuge_cli.reporting.html import figure, percent, reference_text, tiles_text
+    from imuge_cli.reporting.html import ASSUMED, figure, percent, reference_text, tiles_text
 
     found = report.verification
     assert found is not None and report.device is not None and report.key is not None
@@ -106,6 +106,8 @@ def describe(report: Report, console: Console) -> str:
             f"  shows the original ({place.original.width} x {place.original.height}) from row {place.offset_rows}, "
             f"column {place.offset_cols} on at {percent(place.scale)} of its size, {place.orientation}"
         )
+    if found.layer == "networks":
+        lines.append(f"  {ASSUMED}")
     if found.tiles is not None and found.verdict != "exact":
         lines.append(f"  tiles of 16 x 16 pixels: {tiles_text(found.tiles)}")
     lines += [

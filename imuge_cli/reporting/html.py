@@ -119,6 +119,10 @@ def _rows(report: Report) -> list[tuple[str, str]]:
     return rows + [("Warning", warning) for warning in report.warnings]
 
 
+ASSUMED = "taken for immunized: this model leaves nothing that could be found"
+"""What has to be said of the verdicts of models without a lattice."""
+
+
 def tiles_text(tiles: TilesReport) -> str:
     """What became of the exact layer's tiles, in one line."""
     told = [f"{tiles.intact} of {tiles.total} bit for bit as published"]
@@ -137,7 +141,7 @@ def _verification_rows(report: Report) -> list[tuple[str, str]]:
     found = report.verification
     assert found is not None
     rows = [
-        ("Layer that answered", found.layer),
+        ("Layer that answered", found.layer if found.layer != "networks" else f"{found.layer} ({ASSUMED})"),
         ("Tampered", f"{percent(found.tampered_share)} of the pixels"),
         ("Confidence", figure(found.confidence)),
     ]
