@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imuge_cli.cli import options
+from imuge_cli.cli.ablation import write_ablation
 from imuge_cli.cli.console import Console, configure
 from imuge_cli.errors import UsageError
 
@@ -60,6 +61,14 @@ def bench(
         list[float] | None,
         typer.Option("--megapixels", min=0.1, help="Of the speed suite's picture; may be repeated. Default: 1."),
     ] = None,
+    ablation: Annotated[
+        bool,
+        typer.Option(
+            "--ablation",
+            help="What each mechanism of --model imuge is worth: short trainings on shards in --data, --steps each.",
+        ),
+    ] = False,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of each training of --ablation.")] = None,
     update_readme: Annotated[
         Path | None,
         typer.Option(
@@ -98,6 +107,11 @@ def bench(
         exact=suite == "exact" if exact is None else exact,
         repair=repair.value,
     )
+    if ablation or steps is not None:
+        if not ablation or steps is None or data is None or suite is not None:
+            raise UsageError("--ablation: needs --data (shards of photographs) and --steps, and no --suite")
+        console.data(write_ablation(data, steps, out, seed, device.value, resume=resume, progress=console.note))
+        return
     if suite == "speed":
         if jobs > 1:
             raise UsageError(f"--jobs {jobs}: the speed suite times one command alone; leave --jobs out or set it to 1")

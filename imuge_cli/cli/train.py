@@ -56,6 +56,10 @@ def train(
             help="With --model imuge: leave out v, discriminators, decoupling, progressive, sharing; may be repeated.",
         ),
     ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option("--width", min=1, help="With --model imuge: channels at full resolution. Default: 24."),
+    ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: one per core.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for states and the finished weights.")] = Path(
         "imuge-train"
@@ -98,4 +102,5 @@ def train(
         reuse=reuse,
         adversarial=adversarial,
         without=tuple(without or ()),
+        width=width,
     )

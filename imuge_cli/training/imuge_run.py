@@ -20,6 +20,7 @@ from imuge_cli.checkpoints import load_weights, save_weights
 from imuge_cli.errors import UsageError
 from imuge_cli.models.imuge.family import FAMILY, ImugeNetworks
 from imuge_cli.models.registry import pick_device
+from imuge_cli.networks.backbone import Style
 from imuge_cli.networks.precision import short_floats
 from imuge_cli.training.data import VALIDATION, load_pictures
 from imuge_cli.training.imuge_objectives import Weights
@@ -69,15 +70,21 @@ def train_imuge(
     limit: int | None = None,
     validate_every: int = 200,
     without: Sequence[str] = (),
+    width: int | None = None,
 ) -> Path:
     """Train E, V and R as the paper does (Adam, 2e-4, batches of 8); returns the weights file written into `out`.
 
     steps: of the whole training; stages and decoupling are shares of it. minutes: stop earlier; resume goes on.
-    without: mechanisms to leave out, of MECHANISMS. Raises UsageError, InputError, DeviceError.
+    without: mechanisms to leave out, of MECHANISMS. width: channels at full resolution, see `Style`. Raises
+    UsageError, InputError, DeviceError.
     """
     place = pick_device(device)
     run = _Run(minutes, batch or _BATCH, out, seed, place, validate_every, Weights())
     mechanisms = mechanisms_without(without)
+    if resume and width is not None:
+        raise UsageError(
+            "--width and --resume: the networks that are there have a width of their own; leave --width out"
+        )
     if steps is None and not resume:
         raise UsageError("--model imuge: its stages are shares of the whole training; say how long with --steps")
     pictures = load_pictures(data, limit=limit)
@@ -91,7 +98,7 @@ def train_imuge(
             )
         progress(f"resumed at step {state.step} of {state.total}")
     else:
-        networks = _networks(start, mechanisms)
+        networks = _networks(start, mechanisms, width)
         state = ImugeState.begin(networks, mechanisms, steps or 0, lr or _RATE, place)
     progress(f"{len(pictures)} pictures; training {FAMILY} on {place}; batch {run.batch}; {state.total} steps")
     with stoppable():
@@ -109,9 +116,18 @@ def mechanisms_without(without: Sequence[str]) -> Mechanisms:
         raise UsageError(f"--without v: {error}; add --without decoupling") from error
 
 
-def _networks(start: Path | None, mechanisms: Mechanisms) -> ImugeNetworks:
+def _networks(start: Path | None, mechanisms: Mechanisms, width: int | None) -> ImugeNetworks:
     if start is None:
-        return ImugeNetworks(shared_levels=(0, 1) if mechanisms.sharing else ())
+        shared = (0, 1) if mechanisms.sharing else ()
+        if width is None:
+            return ImugeNetworks(shared_levels=shared)
+        try:
+            style = Style(width=width)
+        except ValueError as error:
+            raise UsageError(f"--width {width}: {error}") from error
+        return ImugeNetworks(style, style, style, shared)
+    if width is not None:
+        raise UsageError("--width and --start: the weights to begin from have a width of their own; leave --width out")
     loaded = load_weights(FAMILY, start)
     return ImugeNetworks.from_tensors(loaded.tensors, loaded.config)
 
@@ -188,7 +204,7 @@ def _validated(run: _Run, state: ImugeState, held_out: Tensor) -> Figures:
     # A copy: whatever ends a validation, the networks that are saved next must be those that learn.
     averaged = copy.deepcopy(state.players.networks)
     averaged.load_state_dict(state.average)
-    return validate(averaged, held_out, run.device)
+    return validate(averaged, held_out, run.device, state.mechanisms.verifier)
 
 
 def _finish(run: _Run, state: ImugeState, pictures: Tensor, progress: Callable[[str], None]) -> Path:

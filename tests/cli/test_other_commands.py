@@ -18,6 +18,7 @@ from imuge_cli import training
 from imuge_cli.checkpoints import save_weights
 from imuge_cli.image.read import read_mask, read_picture
 from imuge_cli.keys import load_secret
+from imuge_cli.training.imuge_ablation import AblationRow
 
 
 def test_keygen_writes_a_secret_for_its_owner_alone() -> None:
@@ -221,6 +222,7 @@ def test_train_of_the_papers_system(monkeypatch: pytest.MonkeyPatch) -> None:
     of = ("train", "--data", "a", "--model", "imuge")
     assert run(*of, "--steps", 9, "--without", "sharing", "--without", "progressive").code == 0
     assert (called["model"], called["steps"], called["without"]) == ("imuge", 9, ("sharing", "progressive"))
+    assert called["width"] is None
     assert run(*of, "--resume").code == 0
     assert called["resume"] is True and called["steps"] is None and called["without"] == ()
 
@@ -241,3 +243,23 @@ def test_train_refuses_what_cannot_be_meant(
     monkeypatch.setattr(training, "run_training", lambda **options: called.append(options), raising=False)
     ran = run("train", *arguments)
     assert ran.code == 2 and named in ran.err and ran.out == "" and called == []
+
+
+def test_bench_ablation_trains_and_writes_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+
+    def rows(**options: Any) -> tuple[AblationRow, ...]:
+        called.update(options)
+        return (AblationRow("nothing", 33.25, 12.5, None, 13.16), AblationRow("+ V", 34.0, 20.25, 0.875, 20.99))
+
+    monkeypatch.setattr(training, "run_ablation", rows, raising=False)
+    out = tmp_path / "out"
+    out.mkdir()
+    ran = run("bench", "--ablation", "--data", tmp_path, "--steps", 7, "--out", out, "--resume")
+    assert ran.code == 0, ran.err
+    assert (called["data"], called["steps"], called["resume"]) == ((tmp_path,), 7, True)
+    assert "| nothing | 33.25 | 12.50 | - | 13.16 |" in ran.out and "| + V | 34.00 | 20.25 | 0.875 | 20.99 |" in ran.out
+    assert (out / "ablation.md").read_text() == ran.out
+    for wrong in (("--ablation", "--data", tmp_path), ("--steps", 3, "--data", tmp_path), ("--ablation", "--steps", 3)):
+        ran = run("bench", *wrong)
+        assert ran.code == 2 and "--ablation" in ran.err

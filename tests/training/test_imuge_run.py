@@ -8,30 +8,17 @@ from typing import Any
 
 import pytest
 import torch
+from paper_networks import SMALL, train_small_ones
 from torch import Tensor
 
 from imuge_cli.checkpoints import load_weights, save_weights
 from imuge_cli.errors import InputError, UsageError
 from imuge_cli.models.imuge.family import ImugeNetworks
-from imuge_cli.networks.backbone import Style
-from imuge_cli.networks.progressive import ProgressiveDiscriminator
-from imuge_cli.training import imuge_run, imuge_state, run_training
+from imuge_cli.training import imuge_run, run_training
 from imuge_cli.training.imuge_plan import Mechanisms, Schedule
-from imuge_cli.training.imuge_scenes import Figures, draw_scene, validate
+from imuge_cli.training.imuge_scenes import draw_scene, validate
 
 STEPS = 10
-SMALL = Style(width=8, convolutions=1, dilations=(1,))
-
-
-class SmallNetworks(ImugeNetworks):
-    def __init__(
-        self,
-        encoder: Style = SMALL,
-        verifier: Style = SMALL,
-        recoverer: Style = SMALL,
-        shared_levels: tuple[int, ...] = (0, 1),
-    ) -> None:
-        super().__init__(encoder, verifier, recoverer, shared_levels)
 
 
 def quiet(_: str) -> None:
@@ -40,10 +27,7 @@ def quiet(_: str) -> None:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks a few channels wide, and no validation at the end of a run: it costs more than the run."""
-    monkeypatch.setattr(imuge_run, "ImugeNetworks", SmallNetworks)
-    monkeypatch.setattr(imuge_state, "ProgressiveDiscriminator", lambda: ProgressiveDiscriminator((4, 4, 8, 8)))
-    monkeypatch.setattr(imuge_run, "validate", lambda *_: Figures(33.0, {"none": 0.5}, {"none": 20.0}))
+    train_small_ones(monkeypatch)
 
 
 def train(shard: Path, out: Path, **changes: Any) -> dict[str, Tensor]:
@@ -55,7 +39,7 @@ def train(shard: Path, out: Path, **changes: Any) -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def uninterrupted(shard: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     with pytest.MonkeyPatch.context() as patch:
-        small.__wrapped__(patch)  # type: ignore[attr-defined]
+        train_small_ones(patch)
         return train(shard, tmp_path_factory.mktemp("whole"))
 
 
@@ -104,6 +88,10 @@ def test_a_run_can_begin_from_weights(shard: Path, tmp_path: Path) -> None:
     save_weights(tmp_path / "start", "imuge", networks.state_dict(), networks.config, {})
     train(shard, tmp_path / "out", steps=1, start=tmp_path / "start")
     assert load_weights("imuge", tmp_path / "out").config["shared_levels"] == [1]
+    with pytest.raises(UsageError, match="leave --width out"):
+        train(shard, tmp_path / "again", start=tmp_path / "start", width=8)
+    train(shard, tmp_path / "wide", steps=1, width=16)
+    assert load_weights("imuge", tmp_path / "wide").config["verifier"]["width"] == 16
 
 
 @pytest.mark.parametrize(
@@ -114,6 +102,8 @@ def test_a_run_can_begin_from_weights(shard: Path, tmp_path: Path) -> None:
         ({"reuse": 3}, "learn together"),
         ({"without": ("lattice",)}, "choose v, discriminators"),
         ({"without": ("v",)}, "add --without decoupling"),
+        ({"width": 12}, "no multiple of 8"),
+        ({"width": 8, "resume": True}, "leave --width out"),
     ],
 )
 def test_what_makes_no_sense_is_refused(shard: Path, tmp_path: Path, settings: dict[str, Any], message: str) -> None:
@@ -158,3 +148,5 @@ def test_validation_measures_the_whole_chain(pictures: Tensor) -> None:
     assert figures.psnr > 40 and set(figures.f1) == {"none", "jpeg:70"}
     assert all(0 <= value <= 1 for value in figures.f1.values())
     assert "immunized" in figures.line() and figures.flat()["psnr"] == figures.psnr
+    blind = validate(networks, pictures[:16], torch.device("cpu"), False)
+    assert set(blind.f1.values()) == {0.0} and blind.l_psnr != figures.l_psnr
