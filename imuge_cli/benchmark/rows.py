@@ -132,10 +132,23 @@ class EngineFacts:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What another run measured. name: its model, or more where two have the same. pictures: their names.
+
+    psnr: of immunized pictures, by size, dB. figures: L-PSNR (dB) and F1 by size, attack and tampered share.
+    """
+
+    name: str
+    pictures: tuple[str, ...]
+    psnr: dict[str, float]
+    figures: dict[tuple[str, str, float], tuple[float | None, float | None]]
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything measured. complete: False where the run was interrupted, or is not over yet.
 
-    jobs: pictures measured side by side, whose times are longer than alone.
+    jobs: pictures measured side by side, whose times are longer than alone. beside: other runs to compare with.
     """
 
     version: str
@@ -150,3 +163,4 @@ class Results:
     untampered: tuple[UntamperedRow, ...]
     foreign: tuple[ForeignRow, ...]
     jobs: int = 1
+    beside: tuple[Beside, ...] = ()

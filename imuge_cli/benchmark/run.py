@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +16,9 @@ from imuge_cli.benchmark.journal import Done, Journal
 from imuge_cli.benchmark.machine import this_machine
 from imuge_cli.benchmark.parallel import crew
 from imuge_cli.benchmark.plots import links, write_plots
+from imuge_cli.benchmark.read_beside import read_beside, require_same_pictures
 from imuge_cli.benchmark.readme import names_in, update_markdown
-from imuge_cli.benchmark.rows import CaseRow, EmbeddingRow, EngineFacts, ForeignRow, Results, UntamperedRow
+from imuge_cli.benchmark.rows import Beside, CaseRow, EmbeddingRow, EngineFacts, ForeignRow, Results, UntamperedRow
 from imuge_cli.benchmark.sheet import Strip, legend, write_sheet
 from imuge_cli.benchmark.store import MARKDOWN, require_free, write_results
 from imuge_cli.benchmark.suites import FOREIGN, Settings, settle
@@ -51,11 +52,13 @@ def run_bench(
     update_readme: Path | None = None,
     force: bool = False,
     resume: bool = False,
+    beside: Sequence[Path] = (),
 ) -> str:
     """Measure, write results.json, results.csv and tables.md into `out`, and return the tables as Markdown.
 
     data: folder of pictures. make_stranger: an engine with another secret, to see whether its pictures are
-    taken for ours; None leaves that out. sheet: so many pictures go onto a contact sheet for each size.
+    taken for ours; None leaves that out. beside: `out` of other runs on the same pictures, to compare with.
+    sheet: so many pictures go onto a contact sheet for each size.
     jobs: pictures measured side by side, each in a process of its own, for which make_engine and
     make_stranger must be picklable. The rows are the same, but for the times, and for rounding where torch had
     another number of threads: the workers share the cores. update_readme: a Markdown file whose marked
@@ -81,11 +84,13 @@ def run_bench(
     if update_readme is not None:
         names_in(update_readme)
     work = Work(make_engine, make_stranger, tuple(paths), settings, sheet)
+    others = read_beside(beside)
+    require_same_pictures(others, [path.name for path in work.chosen])
     before = Journal.resume(out, work) if resume else None
     pieces = blocks(work, jobs, {done.place for done in before.done} if before else ())
     jobs = max(1, min(jobs, len(pieces)))
     with _measuring(work, jobs, pieces) as steps:
-        bench = _Bench(work, jobs, out, progress or (lambda text: None), before or Journal.begin(out, work))
+        bench = _Bench(work, jobs, out, progress or (lambda text: None), before or Journal.begin(out, work), others)
         try:
             bench.run(steps)
         except BaseException:  # an interrupt above all: hours of work are not thrown away
@@ -129,8 +134,11 @@ def _measuring(work: Work, jobs: int, pieces: list[Block]) -> Iterator[Iterator[
 class _Bench:
     """One run: rows by place, for side by side they come in any order."""
 
-    def __init__(self, work: Work, jobs: int, out: Path, progress: Progress, journal: Journal) -> None:
-        """journal: what is in it counts as done."""
+    def __init__(
+        self, work: Work, jobs: int, out: Path, progress: Progress, journal: Journal, others: tuple[Beside, ...]
+    ) -> None:
+        """journal: what is in it counts as done. others: runs to compare with."""
+        self._others = others
         self._work, self._jobs, self._out, self._progress = work, jobs, out, progress
         self.journal = journal
         self._rows = {
@@ -187,6 +195,7 @@ class _Bench:
             untampered=self._all(UntamperedRow),
             foreign=self._all(ForeignRow),
             jobs=self._jobs,
+            beside=self._others,
         )
 
     def save(self) -> str:

@@ -12,6 +12,7 @@ from imuge_cli.benchmark.aggregate import (
     grouped,
     summarise,
 )
+from imuge_cli.benchmark.beside import beside_table
 from imuge_cli.benchmark.exact_table import exact_table
 from imuge_cli.benchmark.geometry_table import geometry_table
 from imuge_cli.benchmark.goals import (
@@ -61,6 +62,8 @@ def make_tables(results: Results) -> list[Table]:
                 tables.append(geometry_table(size, cases))
                 continue
             tables += [_recovery(size, main, shown), _localization(size, main, shown)]
+            if results.beside:
+                tables.append(beside_table(results, size, main))
             if any(row.layer == "exact" for row in cases):
                 tables.append(exact_table(size, cases))
             tables.append(_by_share(size, cases))

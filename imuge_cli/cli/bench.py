@@ -69,6 +69,12 @@ def bench(
         ),
     ] = False,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of each training of --ablation.")] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--beside", help="--out of another run on the same pictures, to be put beside this one; may be repeated."
+        ),
+    ] = None,
     update_readme: Annotated[
         Path | None,
         typer.Option(
@@ -140,6 +146,7 @@ def bench(
         update_readme=update_readme,
         force=force,
         resume=resume,
+        beside=tuple(beside or ()),
     )
     if tables:
         console.data(str(tables))
