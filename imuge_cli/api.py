@@ -75,6 +75,8 @@ class Imuge:
             raise UsageError(f"strength '{strength}' is unknown; choose {', '.join(STRENGTHS)}")
         if repair not in REPAIRS:
             raise UsageError(f"repair '{repair}' is unknown; choose {', '.join(REPAIRS)}")
+        if model != _FAMILY and strength != "balanced":
+            raise UsageError(f"strength '{strength}': only model '{_FAMILY}' has strengths; leave it out")
         self._secret = key or Secret.default()
         self._strength = strength
         self._exact, self._repair = exact, repair

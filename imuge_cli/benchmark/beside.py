@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from imuge_cli.benchmark.aggregate import decibels, figure, grouped, summarise
-from imuge_cli.benchmark.goals import PAPER_LOCAL_PSNR, paper_figure
+from imuge_cli.benchmark.goals import PAPER_IMMUNIZED, PAPER_LOCAL_PSNR, paper_figure
 from imuge_cli.benchmark.rows import Beside, CaseRow, Results
-from imuge_cli.benchmark.table import Table, mean, number
+from imuge_cli.benchmark.table import EMPTY, Table, mean, number
 
 _NOTE = (
     "L-PSNR (dB) and F1 of the mask, all tampers. Inpainting: Telea's method under the true mask. Paper: P1 Table 1, "
@@ -20,8 +20,9 @@ def beside_table(results: Results, size: str, share: float) -> Table:
     own = f"{own} (this run)" if own in [other.name for other in others] else own
     psnr = figure(row.psnr for row in results.embedding if row.size == size)
     rows = [
-        ("immunized PSNR", mean(psnr, 2), *(number(other.psnr.get(size), 2) for other in others), "34.60", "-")
-        + ("-",) * (1 + len(others))
+        ("immunized PSNR", mean(psnr, 2), *(number(other.psnr.get(size), 2) for other in others))
+        + (number(PAPER_IMMUNIZED, 2) if size == "256" else EMPTY, EMPTY)
+        + (EMPTY,) * (1 + len(others))
     ]
     cases = [row for row in results.cases if row.size == size and row.share == share]
     for attack, group in grouped(cases, lambda row: row.attack).items():

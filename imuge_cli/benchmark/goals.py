@@ -67,6 +67,8 @@ _F1 = {
     "scale:0.5": (0.95, 0.96), "blur:3": (0.96, 0.97), "blur:5": (0.96, 0.97),
 }  # fmt: skip
 _SIZES = ("256", "512")
+PAPER_IMMUNIZED = 34.60
+"""PSNR of the paper's immunized pictures, 256 x 256, dB."""
 
 
 def _with_scale_back(goals: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
@@ -82,7 +84,7 @@ def paper_figure(table: dict[str, float], size: str, attack: str) -> float | Non
 
 def _goals() -> tuple[Goal, ...]:
     goals = [
-        Goal("256", "immunized PSNR", "", 40.0, 34.60),
+        Goal("256", "immunized PSNR", "", 40.0, PAPER_IMMUNIZED),
         Goal("256", "immunized SSIM", "", 0.975, 0.973),
         Goal("512", "immunized PSNR", "", 41.0),
         Goal("512", "immunized SSIM", "", 0.98),

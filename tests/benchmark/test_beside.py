@@ -34,7 +34,8 @@ def test_two_runs_stand_side_by_side(photos: Path, tmp_path: Path) -> None:
     crop = line(text, "crop:0.7")
     assert crop[2] == crop[6] == "-" and float(crop[1]) > 5
     visible = line(text, "immunized PSNR")
-    assert visible[1] == visible[2] != "-" and visible[3] == "34.60"
+    # The paper's pictures have 256 x 256 pixels.
+    assert visible[1] == visible[2] != "-" and visible[3] == "-"
     assert (tmp_path / "second" / "tables.md").read_text() == text
 
 

@@ -123,5 +123,7 @@ def test_a_file_names_the_model_it_was_immunized_with(
 def test_models_and_weights_that_are_not_there_are_named(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(UsageError, match="lattice, imuge"):
         Imuge(model="imuge_plus", device="cpu")
+    with pytest.raises(UsageError, match="only model 'lattice' has strengths"):
+        Imuge(model="imuge", weights=weights, strength="strong")
     with pytest.raises(WeightsError, match="no weights for 'lattice'"):
         Imuge(model="lattice", weights=weights, device="cpu")
