@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +222,15 @@ def test_a_run_of_other_networks_is_not_resumed(shard: Path, saved: Path) -> Non
         train(shard, None, saved, nets=("r", "e"), resume=True)
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Ctrl-C as at a terminal, wherever the tests were started from."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_waits_for_the_end_of_a_block() -> None:
     usual, reached = signal.getsignal(signal.SIGINT), []
     with pytest.raises(KeyboardInterrupt), uninterrupted():
@@ -247,6 +256,7 @@ def test_threads_need_not_wait() -> None:
     assert reached == [True]
 
 
+@pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_told_to_end_stops_like_at_ctrl_c(number: signal.Signals, ignored: bool) -> None:
