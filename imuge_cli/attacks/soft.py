@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from imuge_cli.attacks.differentiable_jpeg import jpeg, straight_round
+from imuge_cli.attacks.differentiable_jpeg import jpeg, straight_clamp, straight_round
 
 __all__ = ["blur", "crop", "jpeg", "noise", "saved", "scale_back"]
 
 
 def saved(picture: Tensor) -> Tensor:
     """As a file of 8 bits holds it."""
-    return picture + (straight_round(picture.clamp(0, 1) * 255) / 255 - picture).detach()
+    return straight_round(straight_clamp(picture, 0, 1) * 255) / 255
 
 
 def noise(picture: Tensor, sigma: float, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imuge_cli.benchmark.aggregate import decibels, figure, grouped, summarise
+from imuge_cli.benchmark.aggregate import figure, grouped, summarise
 from imuge_cli.benchmark.goals import PAPER_IMMUNIZED, PAPER_LOCAL_PSNR, paper_figure
 from imuge_cli.benchmark.rows import Beside, CaseRow, Results
 from imuge_cli.benchmark.table import EMPTY, Table, mean, number
@@ -39,10 +39,10 @@ def _row(attack: str, group: list[CaseRow], others: tuple[Beside, ...], size: st
     found = [other.figures.get((size, attack, share), (None, None)) for other in others]
     return (
         attack,
-        mean(decibels(row.local_psnr for row in group), 2),
+        mean(summary.local_psnr, 2),
         *(number(l_psnr, 2) for l_psnr, _ in found),
         number(paper_figure(PAPER_LOCAL_PSNR, size, attack), 2),
         mean(summary.inpainted_local_psnr, 2),
-        mean(figure(row.f1 for row in group), 3),
+        mean(summary.f1, 3),
         *(number(f1, 3) for _, f1 in found),
     )

@@ -8,12 +8,22 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imuge_cli.errors import InputError
 from imuge_cli.lattice.header import Header
 from imuge_cli.lattice.placement import Placement
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 Probability = NDArray[np.float32]
+MINIMUM_SIDE = 128
+
+
+def require_size(height: int, width: int) -> None:
+    """Raises InputError for a picture that is too small to immunize."""
+    if min(height, width) < MINIMUM_SIDE:
+        raise InputError(
+            f"{width} x {height} pixels are too few to immunize; each side must be at least {MINIMUM_SIDE} pixels"
+        )
 
 
 @dataclass(frozen=True)

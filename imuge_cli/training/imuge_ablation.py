@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imuge_cli.errors import UsageError
+from imuge_cli.training.finish import FIGURES_FILE
 from imuge_cli.training.imuge_plan import ABLATION, Mechanisms
 from imuge_cli.training.imuge_run import MECHANISMS, train_imuge
 from imuge_cli.training.state import STATE_FILE
 
 PAPER = (13.16, 20.99, 23.30, 25.19, 27.03, 27.43)
 """P1 Table 3, L-PSNR in dB at JPEG 70 as printed, after 200 epochs."""
-_DONE = "validation.json"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def run_ablation(
     rows = []
     for number, ((name, mechanisms), paper) in enumerate(zip(ABLATION.items(), PAPER, strict=True)):
         folder = out / f"row-{number}"
-        done = folder / _DONE
+        done = folder / FIGURES_FILE
         if done.is_file() and not resume:
             raise UsageError(f"{folder}: holds a training already; give --resume, or another --out")
         if not done.is_file() or _figures(done)["step"] != steps:

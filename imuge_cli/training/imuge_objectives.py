@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -75,8 +74,3 @@ def total_loss(
     if adversarial is not None:
         loss = loss + weights.beta * adversarial
     return loss
-
-
-def told_apart(raw: Tensor) -> Tensor:
-    """V's answer as the probability of having been tampered with, from before tanh: (tanh(x) + 1) / 2."""
-    return torch.sigmoid(2 * raw)

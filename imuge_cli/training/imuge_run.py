@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,19 +14,20 @@ import torch
 from torch import Tensor
 
 from imuge_cli.attacks.layer import AttackLayer
-from imuge_cli.checkpoints import load_weights, save_weights
+from imuge_cli.checkpoints import load_weights
 from imuge_cli.errors import UsageError
 from imuge_cli.models.imuge.family import FAMILY, ImugeNetworks
 from imuge_cli.models.registry import pick_device
 from imuge_cli.networks.backbone import Style
 from imuge_cli.networks.precision import short_floats
 from imuge_cli.training.data import VALIDATION, load_pictures
+from imuge_cli.training.finish import write_weights
 from imuge_cli.training.imuge_objectives import Weights
 from imuge_cli.training.imuge_plan import Mechanisms, Schedule
 from imuge_cli.training.imuge_scenes import Figures, draw_scene, validate
 from imuge_cli.training.imuge_state import ImugeState
 from imuge_cli.training.imuge_step import play
-from imuge_cli.training.state import stoppable
+from imuge_cli.training.state import kept, stoppable
 
 _RATE, _BATCH = 2e-4, 8
 _SAVE_SECONDS = 120.0
@@ -140,7 +139,7 @@ def _loop(run: _Run, state: ImugeState, pictures: Tensor, progress: Callable[[st
     attacks = AttackLayer()
     began = saved = time.monotonic()
     values: dict[str, list[float]] = defaultdict(list)
-    with _kept(run, state, progress):
+    with kept(state, run.out, progress):
         while state.step < state.total:
             if run.minutes is not None and time.monotonic() - began > run.minutes * 60:
                 break
@@ -188,18 +187,6 @@ def _step(
         values[name].append(value)
 
 
-@contextmanager
-def _kept(run: _Run, state: ImugeState, progress: Callable[[str], None]) -> Iterator[None]:
-    """Save the state whatever ends the block, Ctrl-C too."""
-    try:
-        yield
-    except BaseException:
-        if state.whole and state.step > state.saved_step:
-            state.save(run.out)
-            progress(f"stopped at step {state.step}; --resume goes on from there")
-        raise
-
-
 def _validated(run: _Run, state: ImugeState, held_out: Tensor) -> Figures:
     # A copy: whatever ends a validation, the networks that are saved next must be those that learn.
     averaged = copy.deepcopy(state.players.networks)
@@ -210,10 +197,6 @@ def _validated(run: _Run, state: ImugeState, held_out: Tensor) -> Figures:
 def _finish(run: _Run, state: ImugeState, pictures: Tensor, progress: Callable[[str], None]) -> Path:
     result = _validated(run, state, pictures[:VALIDATION])
     progress(result.line())
-    figures = {name: round(value, 4) for name, value in result.flat().items()}
-    tensors = {name: tensor.cpu() for name, tensor in state.average.items()}
-    config = state.players.networks.config
-    path = save_weights(run.out, FAMILY, tensors, config, figures, training_steps=state.step)
-    (run.out / "validation.json").write_text(json.dumps({"step": state.step, **figures}, indent=1) + "\n")
+    path = write_weights(run.out, FAMILY, state.average, state.players.networks.config, result.flat(), state.step)
     progress(f"weights: {path}")
     return path

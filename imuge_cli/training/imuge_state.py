@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from imuge_cli.models.imuge.family import ImugeNetworks
 from imuge_cli.networks.progressive import ProgressiveDiscriminator
 from imuge_cli.training.imuge_plan import Mechanisms
 from imuge_cli.training.imuge_step import Players
-from imuge_cli.training.state import AVERAGE_DECAY, STATE_FILE, UNREADABLE, uninterrupted
+from imuge_cli.training.state import STATE_FILE, UNREADABLE, move_average, uninterrupted, write_state
 
 _KIND = "imuge"
 # The paper names Adam and its rate; these are usual where discriminators learn beside (Radford et al. 2016).
@@ -66,22 +65,12 @@ class ImugeState:
             if self.judges is not None:
                 self.judges.step()
             self.step += 1
-            decay = min(AVERAGE_DECAY, (1 + self.step) / (20 + self.step))
-            with torch.no_grad():
-                for name, tensor in self.players.networks.state_dict().items():
-                    self.average[name].lerp_(tensor.float(), 1 - decay)
+            move_average(self.average, self.players.networks, self.step)
             self.whole = True
 
     def save(self, folder: Path) -> None:
         """Write the state atomically."""
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{STATE_FILE}.tmp"
-        with temporary.open("wb") as stream:
-            torch.save(self._payload(), stream)
-            stream.flush()
-            # Else a power failure may leave the name of the new file with nothing in it.
-            os.fsync(stream.fileno())
-        os.replace(temporary, folder / STATE_FILE)
+        write_state(folder, self._payload())
         self.saved_step = self.step
 
     @classmethod

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ import torch
 from torch import Tensor
 
 from imuge_cli.attacks.mix import TrainingMix
-from imuge_cli.checkpoints import load_weights, save_weights
+from imuge_cli.checkpoints import load_weights
 from imuge_cli.errors import UsageError
 from imuge_cli.models.imuge.family import FAMILY as IMUGE
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks
@@ -25,11 +23,12 @@ from imuge_cli.networks.precision import short_floats
 from imuge_cli.training.adversary import Adversary
 from imuge_cli.training.batches import Recipe, draw_originals
 from imuge_cli.training.data import VALIDATION, load_pictures
+from imuge_cli.training.finish import write_weights
 from imuge_cli.training.imuge_run import train_imuge
 from imuge_cli.training.lessons import Lesson, Lessons
 from imuge_cli.training.objectives import recovered_by, recoverer_loss, verifier_loss
 from imuge_cli.training.plan import Plan
-from imuge_cli.training.state import Saved, State, stoppable
+from imuge_cli.training.state import Saved, State, kept, stoppable
 from imuge_cli.training.statistics import measure_statistics
 from imuge_cli.training.validation import Validation, validate
 
@@ -169,7 +168,7 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
         train = train.to(plan.device)
     began = saved = time.monotonic()
     losses: dict[str, list[float]] = defaultdict(list)
-    with Lessons(plan, train, state, progress) as lessons, _kept(plan, state, progress):
+    with Lessons(plan, train, state, progress) as lessons, kept(state, plan.out, progress):
         while not (plan.steps is not None and state.step >= plan.steps):
             if plan.minutes is not None and time.monotonic() - began > plan.minutes * 60:
                 break
@@ -189,19 +188,6 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
                 state.save(plan.out)
                 saved = time.monotonic()
     state.save(plan.out)
-
-
-@contextmanager
-def _kept(plan: Plan, state: State, progress: Callable[[str], None]) -> Iterator[None]:
-    """Save the state whatever ends the block, Ctrl-C too."""
-    try:
-        yield
-    except BaseException:
-        # A run that has done nothing yet has nothing to save, and may have been begun over a longer one by mistake.
-        if state.whole and state.step > state.saved_step:
-            state.save(plan.out)
-            progress(f"stopped at step {state.step}; --resume goes on from there")
-        raise
 
 
 def _learn(plan: Plan, state: State) -> None:
@@ -247,9 +233,6 @@ def _validation(plan: Plan, state: State, held_out: Tensor) -> Validation:
 def _finish(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], None]) -> Path:
     result = _validation(plan, state, pictures[:VALIDATION])
     progress(result.line())
-    figures = {name: round(value, 4) for name, value in result.figures().items()}
-    tensors = {name: tensor.cpu() for name, tensor in state.average.items()}
-    path = save_weights(plan.out, FAMILY, tensors, state.networks.config, figures, training_steps=state.step)
-    (plan.out / "validation.json").write_text(json.dumps({"step": state.step, **figures}, indent=1) + "\n")
+    path = write_weights(plan.out, FAMILY, state.average, state.networks.config, result.figures(), state.step)
     progress(f"weights: {path}")
     return path

@@ -6,14 +6,14 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imuge_cli.errors import InputError, WeightsError
 from imuge_cli.models.lattice.family import LatticeNetworks
@@ -103,16 +103,11 @@ class State:
             self.whole = True
 
     def update_average(self) -> None:
-        """Exponential moving average of the weights; a short memory at first."""
-        decay = min(AVERAGE_DECAY, (1 + self.step) / (20 + self.step))
-        with torch.no_grad():
-            for name, tensor in self.networks.state_dict().items():
-                self.average[name].lerp_(tensor.float(), 1 - decay)
+        """See `move_average`."""
+        move_average(self.average, self.networks, self.step)
 
     def save(self, folder: Path) -> None:
         """Write the state atomically."""
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{STATE_FILE}.tmp"
         payload: dict[str, Any] = {
             "config": self.networks.config,
             "networks": self.networks.state_dict(),
@@ -121,12 +116,7 @@ class State:
             "adversary": None if self.adversary is None else self.adversary.state_dict(),
             "step": self.step,
         }
-        with temporary.open("wb") as stream:
-            torch.save(payload, stream)
-            stream.flush()
-            # Else a power failure may leave the name of the new file with nothing in it.
-            os.fsync(stream.fileno())
-        os.replace(temporary, folder / STATE_FILE)
+        write_state(folder, payload)
         self.saved_step = self.step
 
     def restore(self, saved: Saved) -> None:
@@ -148,6 +138,51 @@ class State:
         for name, tensor in saved.average.items():
             self.average[name].copy_(tensor)
         self.step = self.saved_step = saved.step
+
+
+def move_average(average: dict[str, Tensor], networks: nn.Module, step: int) -> None:
+    """Exponential moving average of the weights, after so many steps; a short memory at first."""
+    decay = min(AVERAGE_DECAY, (1 + step) / (20 + step))
+    with torch.no_grad():
+        for name, tensor in networks.state_dict().items():
+            average[name].lerp_(tensor.float(), 1 - decay)
+
+
+def write_state(folder: Path, payload: dict[str, Any]) -> None:
+    """Write a state's file atomically."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{STATE_FILE}.tmp"
+    with temporary.open("wb") as stream:
+        torch.save(payload, stream)
+        stream.flush()
+        # Else a power failure may leave the name of the new file with nothing in it.
+        os.fsync(stream.fileno())
+    os.replace(temporary, folder / STATE_FILE)
+
+
+class Savable(Protocol):
+    """A training's state."""
+
+    step: int
+    saved_step: int
+    whole: bool
+
+    def save(self, folder: Path) -> None:
+        """Write it."""
+        ...
+
+
+@contextmanager
+def kept(state: Savable, folder: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """Save the state whatever ends the block, Ctrl-C too."""
+    try:
+        yield
+    except BaseException:
+        # A run that has done nothing yet has nothing to save, and may have been begun over a longer one by mistake.
+        if state.whole and state.step > state.saved_step:
+            state.save(folder)
+            progress(f"stopped at step {state.step}; --resume goes on from there")
+        raise
 
 
 def shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:

@@ -14,9 +14,10 @@ from imuge_cli.errors import WeightsError
 from imuge_cli.keys import Secret
 from imuge_cli.models.lattice.carrier import make_carrier
 from imuge_cli.models.lattice.evidence import block_probability
-from imuge_cli.models.lattice.family import LatticeNetworks, pad_to
+from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.networks.blocks import Down, Residual, UNet, Up
 from imuge_cli.networks.encoder import Encoder
+from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.recoverer import Recoverer
 from imuge_cli.networks.verifier import BLOCK_PLANES, Verifier, block_evidence
 

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from imuge_cli.models.imuge.family import probability
 from imuge_cli.training.imuge_objectives import (
     Weights,
     adversarial_loss,
@@ -15,7 +16,6 @@ from imuge_cli.training.imuge_objectives import (
     discriminator_loss,
     reconstruction_loss,
     recovery_loss,
-    told_apart,
     total_loss,
 )
 
@@ -39,7 +39,7 @@ def test_equation_4_punishes_the_wrong_answer() -> None:
     by_hand = -sum(math.log((math.tanh(x) + 1) / 2) for x in (0.0, 1.0, -2.0)) / 3
     assert float(classification_loss(raw, mask)) == pytest.approx(by_hand, rel=1e-5)
     assert classification_loss(raw + 3, mask) < classification_loss(raw, mask) < classification_loss(raw - 3, mask)
-    torch.testing.assert_close(told_apart(raw), (torch.tanh(raw) + 1) / 2)
+    torch.testing.assert_close(probability(raw), (torch.tanh(raw) + 1) / 2)
 
 
 def test_equations_7_to_9() -> None:

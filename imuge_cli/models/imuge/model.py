@@ -13,17 +13,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from imuge_cli.errors import InputError, RecoveryError
+from imuge_cli.errors import RecoveryError
 from imuge_cli.image.working_size import resize_plane, to_working
 from imuge_cli.lattice.header import Header
 from imuge_cli.models.imuge.family import FAMILY, SIDE, ImugeNetworks, probability
-from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
+from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
 from imuge_cli.networks.backbone import MULTIPLE
+from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.precision import short_floats
 
-MINIMUM_SIDE = 128
 # A working pixel of which so much is masked is given to R as lost.
 _LOST = 0.01
 
@@ -60,14 +59,11 @@ class ImugeModel:
     def immunize(self, pixels: Pixels, header: Header) -> Immunized:
         """See Model.immunize. Nothing of the header is written: there is nowhere to write it."""
         height, width = pixels.shape[:2]
-        if min(height, width) < MINIMUM_SIDE:
-            raise InputError(
-                f"{width} x {height} pixels are too few to immunize; each side must be at least {MINIMUM_SIDE} pixels"
-            )
+        require_size(height, width)
         size = equivalent_size(height, width)
         working = self._working(pixels, size)
         with short_floats(self._device):
-            sent = self._networks.immunize(_padded(working))[..., : size[0], : size[1]].float()
+            sent = self._networks.immunize(pad_to(working, MULTIPLE))[..., : size[0], : size[1]].float()
         return Immunized(pixels=_moved(pixels, (sent - working)[0] * 127.5), working_size=size)
 
     @torch.no_grad()
@@ -79,7 +75,7 @@ class ImugeModel:
         size = equivalent_size(height, width)
         working = self._working(pixels, size)
         with short_floats(self._device):
-            raw = self._networks.judge(_padded(working))[..., : size[0], : size[1]].float()
+            raw = self._networks.judge(pad_to(working, MULTIPLE))[..., : size[0], : size[1]].float()
         likely = probability(raw)[0, 0].cpu().numpy()
         frame = Frame(0, 0, *size, size, math.sqrt(height * width / (size[0] * size[1])), 0.0)
         shown = np.clip(resize_plane(likely, (height, width)), 0, 1)
@@ -95,9 +91,9 @@ class ImugeModel:
             raise RecoveryError("nothing to recover from: this picture is too small")
         size = (frame.height, frame.width)
         lost = torch.from_numpy((resize_plane(mask.astype(np.float32), size) > _LOST).astype(np.float32))
-        told = _padded(lost[None, None].to(self._device))
+        told = pad_to(lost[None, None].to(self._device), MULTIPLE)
         with short_floats(self._device):
-            recovered = self._networks.recover(_padded(evidence.working), told)
+            recovered = self._networks.recover(pad_to(evidence.working, MULTIPLE), told)
         whole = ((recovered[..., : size[0], : size[1]].float() + 1) * 127.5)[0].cpu().numpy()
         result, top = pixels.copy(), np.iinfo(pixels.dtype).max
         for channel in range(3):  # one at a time: at full size a plane of floats is larger than the picture
@@ -109,12 +105,6 @@ class ImugeModel:
         """H x W x 3 to 1 x 3 x h x w in [-1, 1]."""
         planes = np.clip(to_working(pixels, size), 0, 255).transpose(2, 0, 1)
         return torch.from_numpy(np.ascontiguousarray(planes))[None].to(self._device) / 127.5 - 1
-
-
-def _padded(picture: Tensor) -> Tensor:
-    """The last row and column repeated until the networks' segments halve evenly."""
-    padding = (0, -picture.shape[-1] % MULTIPLE, 0, -picture.shape[-2] % MULTIPLE)
-    return functional.pad(picture, padding, mode="replicate") if any(padding) else picture
 
 
 def _moved(pixels: Pixels, residual: Tensor) -> Pixels:

@@ -18,6 +18,7 @@ from imuge_cli.models.lattice.evidence import Statistics
 from imuge_cli.models.lattice.receiver import THOROUGH, Draft, draft
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.networks.encoder import Encoder
+from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.precision import short_floats
 from imuge_cli.networks.recoverer import MULTIPLE, Recoverer
 from imuge_cli.networks.verifier import Verifier, block_evidence
@@ -157,10 +158,3 @@ def first_evidence(carrier: Carrier, reception: Reception) -> Tensor:
         vote = functional.avg_pool2d(ratios.sum(1, keepdim=True), 3, 1, 1, count_include_pad=False)
         trust = torch.sigmoid(-2 * vote)
     return block_evidence(ratios, reception.errors, reception.known, False)
-
-
-def pad_to(picture: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until height and width are multiples."""
-    height, width = picture.shape[-2:]
-    padding = (0, -width % multiple, 0, -height % multiple)
-    return functional.pad(picture, padding, mode="replicate") if any(padding) else picture

@@ -39,10 +39,9 @@ from imuge_cli.models.lattice.framing import foreign, in_frame, plane_in_frame, 
 from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
-from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified
+from imuge_cli.models.protocol import MINIMUM_SIDE, Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
 from imuge_cli.networks.verifier import MULTIPLE
 
-MINIMUM_SIDE = 128
 _MARGIN = 48
 # Where V's probability stays below, there is nothing to look at again.
 _SUSPICION = 0.05
@@ -77,10 +76,7 @@ class LatticeModel:
     def immunize(self, pixels: Pixels, header: Header) -> Immunized:
         """See Model.immunize."""
         height, width = pixels.shape[:2]
-        if min(height, width) < MINIMUM_SIDE:
-            raise InputError(
-                f"{width} x {height} pixels are too few to immunize; each side must be at least {MINIMUM_SIDE} pixels"
-            )
+        require_size(height, width)
         size = working_size(height, width)
         working = _to_tensor(np.clip(to_working(pixels, size), 0, 255), self._device)
         carrier = make_carrier(self._secret, *size, self._device)
