@@ -205,6 +205,7 @@ def _row(
         seconds=answer.seconds,
         offset_error=None if place is None else _offset_error(subject, attacked, place),
         scale_error=None if place is None else _scale_error(subject, attacked, place),
+        working_pixel=max(_working_pixel(subject)),
     )
 
 
@@ -225,6 +226,11 @@ def _unit(subject: Subject, place: Synchronised) -> tuple[float, float]:
     original's size, unless the suspect is taken for whole."""
     if place.header_read or place.scale == 1:
         return 1.0, 1.0
+    return _working_pixel(subject)
+
+
+def _working_pixel(subject: Subject) -> tuple[float, float]:
+    """Its height and width, in the original's pixels."""
     height, width = subject.original.shape[:2]
     rows, columns = working_size(height, width)
     return height / rows, width / columns

@@ -17,8 +17,9 @@ from imuge_cli.api import IMAGE_IDS
 from imuge_cli.attacks.resample import resize
 from imuge_cli.benchmark.bound import Ladder, lossless_bits
 from imuge_cli.benchmark.engine import Engine, Image8
+from imuge_cli.benchmark.mosaic import mosaic
 from imuge_cli.benchmark.rows import EmbeddingRow, EngineFacts
-from imuge_cli.benchmark.suites import FULL_SIZE
+from imuge_cli.benchmark.suites import FULL_SIZE, MOSAIC
 from imuge_cli.errors import InputError
 from imuge_cli.image.paths import expand_inputs
 from imuge_cli.image.picture import Picture
@@ -75,12 +76,15 @@ def find_pictures(data: Path) -> list[Path]:
     return paths
 
 
-def read_at(path: Path, size: str) -> Image8:
-    """H x W x 3 uint8: as it is for "full", else the whole picture as a square of that side.
+def read_at(paths: Sequence[Path], index: int, size: str) -> Image8:
+    """The picture with this number, H x W x 3 uint8: as it is for "full", a mosaic of it and the three after it (the
+    first ones after the last) for "mosaic", else the whole picture as a square of that side.
 
-    The aspect is not kept: so do the papers whose figures stand beside ours.
+    A square does not keep the aspect: so do the papers whose figures stand beside ours.
     """
-    pixels = read_picture(path).as_uint8()
+    if size == MOSAIC:
+        return mosaic([read_at(paths, (index + place) % len(paths), FULL_SIZE) for place in range(4)])
+    pixels = read_picture(paths[index]).as_uint8()
     return pixels if size == FULL_SIZE else resize(pixels, int(size), int(size), "lanczos")
 
 
@@ -109,7 +113,7 @@ class Gallery:
     def subject(self, index: int) -> Subject:
         """The picture with this number."""
         if index not in self._prepared:
-            self._prepared[index] = self._prepare(self._paths[index])
+            self._prepared[index] = self._prepare(index)
             while len(self._prepared) > _KEPT:
                 self._prepared.popitem(last=False)
         self._prepared.move_to_end(index)
@@ -119,13 +123,13 @@ class Gallery:
         """The picture after this one (the first one after the last), immunized with the same key or plain."""
         following = (index + 1) % len(self._paths)
         if not immunized:
-            return Donor(read_at(self._paths[following], self._size), "plain")
+            return Donor(read_at(self._paths, following, self._size), "plain")
         donor = self.subject(following).immunized
         self.subject(index)  # stays the one used last
         return Donor(donor, "immunized")
 
-    def _prepare(self, path: Path) -> Subject:
-        original = read_at(path, self._size)
+    def _prepare(self, index: int) -> Subject:
+        path, original = self._paths[index], read_at(self._paths, index, self._size)
         identity = image_id(path.name)
         started = time.perf_counter()
         result = self._engine.immunize(Picture(pixels=original), image_id=identity)

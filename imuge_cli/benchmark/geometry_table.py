@@ -9,9 +9,10 @@ from imuge_cli.benchmark.suites import size_name
 from imuge_cli.benchmark.table import EMPTY, Table, mean, percent, tenth
 
 _NOTE = (
-    f"Placed: the offset within {OFFSET_TOLERANCE:g} pixels of the original and the scale within "
-    f"{100 * SCALE_TOLERANCE:g} %. Read: the header could be read there, so that there is a verdict; the rest is "
-    "not-found. Errors of what was placed. F1, L-PSNR, and L-PSNR before recovery: of what was read."
+    f"Placed: the offset within {OFFSET_TOLERANCE:g} pixels of the original (of its working size, where it is larger) "
+    f"and the scale within {100 * SCALE_TOLERANCE:g} %. Read: the header could be read there, so that there is a "
+    "verdict; the rest is not-found. Errors of what was placed. F1, L-PSNR, and L-PSNR before recovery: of what was "
+    "read."
 )
 _COLUMNS = (
     "scale", "crop", "codec", "cases", "placed", "read", "offset error, pixels", "worst", "scale error", "worst",

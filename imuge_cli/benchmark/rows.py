@@ -10,7 +10,8 @@ from imuge_cli.benchmark.suites import Settings
 FAILURE_DB = 15.0
 """A recovery below this shows nothing of the original."""
 OFFSET_TOLERANCE, SCALE_TOLERANCE = 2.0, 0.005
-"""A suspect further off, in the original's pixels or by such a share of its scale, is not where it was taken to be."""
+"""A suspect further off, in pixels of the original's working size or by such a share of its scale, is not where it was
+taken to be."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class CaseRow:
     codec would make of the lost tiles with all that the intact ones carry (inf: every bit); None where the exact layer
     did not answer, and avif_local_psnr where it did. seconds: of the blind `recover`. offset_error: of the crop's first
     pixel, in the original's pixels, the larger of both axes; scale_error: share; None where no place was found.
+    working_pixel: side of a pixel of the working size, in the original's pixels.
     """
 
     size: str
@@ -80,13 +82,14 @@ class CaseRow:
     bound_local_psnr: float | None = None
     offset_error: float | None = None
     scale_error: float | None = None
+    working_pixel: float = 1.0
 
     @property
     def placed(self) -> bool:
         """Whether the place was found, were it too little to read anything there."""
         if self.offset_error is None or self.scale_error is None:
             return False
-        return self.offset_error <= OFFSET_TOLERANCE and self.scale_error <= SCALE_TOLERANCE
+        return self.offset_error <= OFFSET_TOLERANCE * self.working_pixel and self.scale_error <= SCALE_TOLERANCE
 
     @property
     def failed(self) -> bool:

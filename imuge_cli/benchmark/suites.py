@@ -8,11 +8,14 @@ from typing import TypeVar
 
 from imuge_cli.attacks.chain import parse
 from imuge_cli.attacks.tampers import TAMPERS
+from imuge_cli.benchmark.mosaic import LONGER_SIDE
 from imuge_cli.errors import UsageError
 
 Item = TypeVar("Item")
 
 FULL_SIZE = "full"
+MOSAIC = "mosaic"
+"""A size: four pictures side by side, enlarged to what a camera takes."""
 DEFAULT_SUITE = "first"
 FOREIGN = "foreign"
 """The suite that asks whether any pictures, as they are or under another key, and attacked as one likes, are taken for
@@ -27,12 +30,13 @@ SPEED = "speed"
 
 def size_name(size: str) -> str:
     """What a suite's size is called in titles."""
-    return f"{size} x {size}" if size.isdigit() else "original size"
+    names = {FULL_SIZE: "original size", MOSAIC: f"mosaics of four, {LONGER_SIDE:,} pixels"}
+    return names.get(size, f"{size} x {size}")
 
 
 @dataclass(frozen=True)
 class Suite:
-    """sizes: side of the square that pictures are brought to, or "full". pictures: how many, None for all.
+    """sizes: side of the square that pictures are brought to, "full" or "mosaic". pictures: how many, None for all.
 
     attacks: chains as `attacks.chain.parse` reads them. shares: of the area, tampered. canvas: whether what
     a crop took away is rebuilt and measured too, which takes another recovery for every cropped case. lean: cases
@@ -153,8 +157,8 @@ def _once(items: Iterable[Item]) -> tuple[Item, ...]:
 
 
 def _size(size: str) -> str:
-    if size != FULL_SIZE and not (size.isascii() and size.isdigit() and int(size) > 0):
-        raise UsageError(f"--size {size}: use the side of a square in pixels, such as 256, or '{FULL_SIZE}'")
+    if size not in (FULL_SIZE, MOSAIC) and not (size.isascii() and size.isdigit() and int(size) > 0):
+        raise UsageError(f"--size {size}: use the side of a square in pixels, such as 256, '{FULL_SIZE}' or '{MOSAIC}'")
     return size
 
 

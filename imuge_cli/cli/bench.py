@@ -22,7 +22,11 @@ def bench(
     data: Annotated[Path | None, typer.Option("--data", help="Folder of pictures, e.g. Kodak's.")] = None,
     size: Annotated[
         list[str] | None,
-        typer.Option("--size", help="256, 512 or full; may be repeated. Default: the suite's."),
+        typer.Option(
+            "--size",
+            help="256, 512, full, or mosaic (four pictures side by side, 4,000 pixels); may be repeated. Default: the "
+            "suite's.",
+        ),
     ] = None,
     pictures: Annotated[int | None, typer.Option("--pictures", min=1, help="Use the first N pictures only.")] = None,
     attacks: Annotated[

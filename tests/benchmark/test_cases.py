@@ -9,9 +9,11 @@ import pytest
 from small_engine import EMBEDDED, Place, SmallEngine, Verified
 
 from imuge_cli.attacks.benign import apply, parse
+from imuge_cli.attacks.resample import resize
 from imuge_cli.attacks.tampers import inpainted
 from imuge_cli.benchmark.cases import Tampered, in_frame, measure, tamper, untampered
 from imuge_cli.benchmark.gallery import Gallery, Subject, find_pictures, image_id, read_at
+from imuge_cli.benchmark.mosaic import LONGER_SIDE, mosaic
 from imuge_cli.errors import InputError
 from imuge_cli.image.picture import Picture
 from imuge_cli.image.write import write_picture
@@ -47,7 +49,28 @@ def test_pictures_are_read_resampled_and_immunized_once(photos: Path) -> None:
 
 def test_resampling_does_not_keep_the_aspect(photos: Path) -> None:
     paths = find_pictures(photos)
-    assert read_at(paths[0], "full").shape == (64, 48, 3) and read_at(paths[0], "40").shape == (40, 40, 3)
+    assert read_at(paths, 0, "full").shape == (64, 48, 3) and read_at(paths, 0, "40").shape == (40, 40, 3)
+
+
+def test_mosaics_are_made_of_the_next_three(photos: Path) -> None:
+    paths = find_pictures(photos)
+    made = read_at(paths, 2, "mosaic")
+    assert made.shape == (3000, LONGER_SIDE, 3)
+    for place, index in enumerate((2, 0, 1, 2)):  # after the last the first
+        part = made[place // 2 * 1500 :, place % 2 * 2000 :][:1500, :2000]
+        shown = read_at(paths, index, "full")
+        shown = shown[14:50] if index == 0 else shown  # the only upright one: what hangs over is cut away
+        small = resize(part, *shown.shape[:2], "area")
+        assert np.corrcoef(small.ravel(), shown.ravel())[0, 1] > 0.95
+
+
+def test_pictures_of_other_proportions_fill_their_quarter() -> None:
+    wide, tall = np.full((20, 40, 3), 9, np.uint8), np.full((40, 20, 3), 200, np.uint8)
+    made = mosaic([wide, tall, tall, wide])
+    assert made.shape == (LONGER_SIDE // 2, LONGER_SIDE, 3)
+    assert (made[:1000, :2000] == 9).all() and (made[:1000, 2000:] == 200).all() and (made[1000:, 2000:] == 9).all()
+    with pytest.raises(ValueError, match="not 3"):
+        mosaic([wide, tall, tall])
 
 
 def test_a_case_by_hand(photos: Path) -> None:

@@ -41,6 +41,11 @@ def test_what_was_not_done_is_told(attack: str, cells: tuple[str, ...]) -> None:
     assert geometry_table("full", [case(attack=attack)]).rows[0][:3] == cells
 
 
+def test_places_of_large_pictures_are_told_to_pixels_of_their_working_size() -> None:
+    row = case(offset_error=7.0, scale_error=0.0, working_pixel=4.0)
+    assert row.placed and not replace(row, working_pixel=1.0).placed and not replace(row, offset_error=9.0).placed
+
+
 def test_the_suite_has_its_own_table() -> None:
     made = results(cases=(case(size="full"),))
     made = replace(made, settings=replace(made.settings, suite=GEOMETRY, sizes=("full",)))
