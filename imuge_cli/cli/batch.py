@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from imuge_cli.cli.console import Console
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from imuge_cli.reporting.schema import Report
 
 _SEVERITY = {0: 0, 3: 1, 1: 2, 2: 3}
+_AHEAD = 2
+"""Files that are begun for each job before the first of them is told: enough that no job waits, and few enough that
+thousands of files take no more memory than some."""
+_NAMED = 20
+"""Failed files that a summary names; each was named when it failed, too."""
 
 
 class Named(Protocol):
@@ -41,9 +48,47 @@ class Outcome:
         return self.report.exit_code
 
 
-def worst(codes: Sequence[int]) -> int:
+def worst(codes: Iterable[int]) -> int:
     """The exit code of a batch: 2 over 1 over 3 over 0."""
     return max(codes, key=lambda code: _SEVERITY.get(code, _SEVERITY[2]), default=0)
+
+
+@dataclass
+class Tally:
+    """What a batch came to. exit_code: the worst. verdicts: how often each, of verify and
+    recover. failed: names, in order."""
+
+    files: int = 0
+    exit_code: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one file."""
+        self.files += 1
+        self.exit_code = worst((self.exit_code, outcome.exit_code))
+        if outcome.failed:
+            self.failed.append(outcome.report.file)
+        elif outcome.report.verification is not None:
+            self.verdicts[outcome.report.verification.verdict] += 1
+
+    def summary(self, seconds: float) -> str:
+        """For a person, after several files."""
+        told = [f"{self.files - len(self.failed):,} done"]
+        if self.verdicts:
+            told[0] += f" ({', '.join(f'{count:,} {verdict}' for verdict, count in sorted(self.verdicts.items()))})"
+        if self.failed:
+            named = ", ".join(self.failed[:_NAMED])
+            more = f" and {len(self.failed) - _NAMED:,} more" if len(self.failed) > _NAMED else ""
+            told.append(f"{len(self.failed):,} failed: {named}{more}")
+        return f"{self.files:,} files in {_duration(seconds)}: {'; '.join(told)}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def run_batch(
@@ -55,11 +100,13 @@ def run_batch(
     json: bool = False,
     data_on_stdout: bool = False,
     jobs: int = 1,
-) -> list[Outcome]:
-    """Work on every task, telling the outcomes in the tasks' order; returns them.
+    each: Callable[[Outcome], None] | None = None,
+) -> Tally:
+    """Work on every task, telling the outcomes in the tasks' order, and of several how many came to what.
 
     json: one object per file on stdout, for failed files too. data_on_stdout: a picture goes there, so text
-    is told on stderr. jobs: threads; the networks and codecs release Python's lock while they compute.
+    is told on stderr. jobs: threads; the networks and codecs release Python's lock while they compute. each: is given
+    every outcome in turn; none is kept, so that memory does not grow with the number of files.
     """
 
     def guarded(task: Task) -> Outcome:
@@ -68,7 +115,7 @@ def run_batch(
         except Exception as error:
             return _failure(command, task.name, error, console)
 
-    outcomes = []
+    tally, started = Tally(), time.monotonic()
     for outcome in console.track(_ordered(tasks, guarded, jobs), len(tasks)):
         if json:
             from imuge_cli.reporting.schema import to_line
@@ -76,8 +123,12 @@ def run_batch(
             console.data(to_line(outcome.report))
         elif outcome.text and not outcome.failed:
             (console.note if data_on_stdout else console.data)(outcome.text)
-        outcomes.append(outcome)
-    return outcomes
+        tally.add(outcome)
+        if each is not None:
+            each(outcome)
+    if tally.files > 1:
+        console.note(tally.summary(time.monotonic() - started))
+    return tally
 
 
 def _ordered(tasks: Sequence[Task], work: Callable[[Task], Outcome], jobs: int) -> Iterator[Outcome]:
@@ -85,12 +136,16 @@ def _ordered(tasks: Sequence[Task], work: Callable[[Task], Outcome], jobs: int) 
         yield from map(work, tasks)
         return
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(work, task) for task in tasks]
+        begun: deque[Future[Outcome]] = deque()
         try:
-            for future in futures:
-                yield future.result()
+            for task in tasks:
+                begun.append(pool.submit(work, task))
+                if len(begun) == _AHEAD * jobs:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
         finally:
-            for future in futures:
+            for future in begun:
                 future.cancel()
 
 

@@ -70,10 +70,28 @@ class Console:
         if self.quiet or total < 2 or not sys.stderr.isatty():
             yield from items
             return
+        from rich import progress
         from rich.console import Console as RichConsole
-        from rich.progress import track
 
-        yield from track(items, total=total, console=RichConsole(stderr=True), description="imuge", transient=True)
+        bar = progress.Progress(
+            progress.TextColumn("imuge"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("{task.fields[rate]}, left"),
+            progress.TimeRemainingColumn(),
+            console=RichConsole(stderr=True),
+            transient=True,
+        )
+        with bar:
+            task = bar.add_task("imuge", total=total, rate="-")
+            for item in items:
+                yield item
+                bar.advance(task)
+                speed = bar.tasks[0].speed
+                bar.update(
+                    task, rate=f"{1 / speed:.1f} s each" if speed and speed < 1 else f"{speed or 0:.1f} a second"
+                )
 
     def _wants_traceback(self) -> bool:
         return self.verbose or os.environ.get("IMUGE_DEBUG") == "1"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imuge_cli.cli import options, pictures
-from imuge_cli.cli.batch import Outcome, run_batch, worst
+from imuge_cli.cli.batch import Outcome, run_batch
 from imuge_cli.cli.console import Console, configure
-from imuge_cli.cli.planning import Plan, Request, Wanted, plan, write_page
+from imuge_cli.cli.filelist import named
+from imuge_cli.cli.planning import Plan, Request, Wanted, page_for, plan
 from imuge_cli.errors import OutputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ LOSSY = "jpeg"
 
 
 def immunize(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs; '-' is stdin.")],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="INPUT...", help="Files, folders, globs; '-' is stdin.")
+    ] = None,
+    files_from: options.FilesFromOption = None,
     output: options.OutputOption = None,
     format: options.FormatOption = None,
     recursive: options.RecursiveOption = False,
@@ -46,7 +50,7 @@ def immunize(
     """
     console = configure(quiet=quiet, verbose=verbose)
     wanted = Wanted("immunized", format=format.value if format else None)
-    request = Request(inputs, output, recursive, force, skip_existing, report, json)
+    request = Request(named(inputs, files_from), output, recursive, force, skip_existing, report, json)
     plans = plan(request, wanted, console)
     if not plans:
         return
@@ -58,17 +62,18 @@ def immunize(
     def work(task: Plan) -> Outcome:
         return _immunize(engine, task, device.value, force, report is not None, console)
 
-    outcomes = run_batch(
-        "immunize",
-        plans,
-        work,
-        console=console,
-        json=json,
-        data_on_stdout=any(task.picture == pictures.STDIO for task in plans),
-        jobs=jobs,
-    )
-    write_page(outcomes, report, console, title="imuge: immunized pictures", force=force)
-    raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
+    with page_for(report, console, title="imuge: immunized pictures", force=force) as add:
+        tally = run_batch(
+            "immunize",
+            plans,
+            work,
+            console=console,
+            json=json,
+            data_on_stdout=any(task.picture == pictures.STDIO for task in plans),
+            jobs=jobs,
+            each=add,
+        )
+    raise typer.Exit(tally.exit_code)
 
 
 def _immunize(engine: Imuge, task: Plan, device: str, force: bool, thumbnails: bool, console: Console) -> Outcome:

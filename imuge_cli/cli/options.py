@@ -107,6 +107,14 @@ WeightsOption = Annotated[
         rich_help_panel=_ENGINE,
     ),
 ]
+FilesFromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--files-from",
+        help="File with the names of pictures, one a line ('-' is stdin), or ended by NUL as find -print0 does.",
+        rich_help_panel=_FILES,
+    ),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option(

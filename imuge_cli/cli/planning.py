@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,11 +162,20 @@ def _check(request: Request, outputs: dict[Path, dict[str, Path]]) -> None:
         check_outputs([report], inputs=[*inputs, *(o.path for o in planned)], force=request.force)
 
 
-def write_page(outcomes: Sequence[Outcome], path: Path | None, console: Console, *, title: str, force: bool) -> None:
-    """Write the HTML page, if one was asked for. Raises OutputError."""
+@contextmanager
+def page_for(
+    path: Path | None, console: Console, *, title: str, force: bool
+) -> Iterator[Callable[[Outcome], None] | None]:
+    """What takes the outcomes for the HTML page, which is written at the end; None where none was asked for.
+
+    Raises OutputError.
+    """
     if path is None:
+        yield None
         return
     from imuge_cli.reporting.html import page
 
+    outcomes: list[Outcome] = []
+    yield outcomes.append
     text = page([(outcome.report, outcome.thumbnails) for outcome in outcomes], title=title)
     write_bytes(text.encode("utf-8", "replace"), path, console=console, force=force)

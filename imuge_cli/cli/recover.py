@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imuge_cli.cli import options, pictures
-from imuge_cli.cli.batch import Outcome, run_batch, worst
+from imuge_cli.cli.batch import Outcome, run_batch
 from imuge_cli.cli.console import Console, configure
-from imuge_cli.cli.planning import Plan, Request, Wanted, plan, single_only, write_page
+from imuge_cli.cli.filelist import named
+from imuge_cli.cli.planning import Plan, Request, Wanted, page_for, plan, single_only
 from imuge_cli.cli.suspects import Telling, describe, figures_against, thumbnails_of, write_findings
 from imuge_cli.errors import InputError
 
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 
 def recover(
-    suspects: Annotated[list[str], typer.Argument(metavar="SUSPECT", help="Files, folders, globs; '-' is stdin.")],
+    suspects: Annotated[
+        list[str] | None, typer.Argument(metavar="SUSPECT...", help="Files, folders, globs; '-' is stdin.")
+    ] = None,
+    files_from: options.FilesFromOption = None,
     output: options.OutputOption = None,
     format: options.FormatOption = None,
     mask: Annotated[
@@ -58,7 +62,16 @@ def recover(
     """
     console = configure(quiet=quiet, verbose=verbose)
     wanted = Wanted("recovered", format=format.value if format else None, mask=mask_out, heatmap=heatmap_out)
-    request = Request(suspects, output, recursive, force, skip_existing, report, json, extra_inputs=(reference, mask))
+    request = Request(
+        named(suspects, files_from),
+        output,
+        recursive,
+        force,
+        skip_existing,
+        report,
+        json,
+        extra_inputs=(reference, mask),
+    )
     plans = plan(request, wanted, console)
     single_only(plans, "--reference", reference)
     single_only(plans, "--mask", mask)
@@ -69,17 +82,18 @@ def recover(
     engine = options.make_engine(
         options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
     )
-    outcomes = run_batch(
-        "recover",
-        plans,
-        lambda task: _recover(engine, task, given, restore_canvas, telling, console),
-        console=console,
-        json=json,
-        data_on_stdout=any(task.picture == pictures.STDIO for task in plans),
-        jobs=jobs,
-    )
-    write_page(outcomes, report, console, title="imuge: recovered pictures", force=force)
-    raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
+    with page_for(report, console, title="imuge: recovered pictures", force=force) as add:
+        tally = run_batch(
+            "recover",
+            plans,
+            lambda task: _recover(engine, task, given, restore_canvas, telling, console),
+            console=console,
+            json=json,
+            data_on_stdout=any(task.picture == pictures.STDIO for task in plans),
+            jobs=jobs,
+            each=add,
+        )
+    raise typer.Exit(tally.exit_code)
 
 
 def _read_mask(path: Path | None) -> NDArray[np.bool_] | None:

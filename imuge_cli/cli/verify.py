@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imuge_cli.cli import options, pictures
-from imuge_cli.cli.batch import Outcome, run_batch, worst
+from imuge_cli.cli.batch import Outcome, run_batch
 from imuge_cli.cli.console import Console, configure
-from imuge_cli.cli.planning import Plan, Request, Wanted, plan, single_only, write_page
+from imuge_cli.cli.filelist import named
+from imuge_cli.cli.planning import Plan, Request, Wanted, page_for, plan, single_only
 from imuge_cli.cli.suspects import Telling, describe, figures_against, thumbnails_of, write_findings
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ ERROR = 2
 
 
 def verify(
-    suspects: Annotated[list[str], typer.Argument(metavar="SUSPECT", help="Files, folders, globs; '-' is stdin.")],
+    suspects: Annotated[
+        list[str] | None, typer.Argument(metavar="SUSPECT...", help="Files, folders, globs; '-' is stdin.")
+    ] = None,
+    files_from: options.FilesFromOption = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for masks and heat-maps. Default: beside the suspect."),
@@ -48,7 +52,9 @@ def verify(
     """
     console = configure(quiet=quiet, verbose=verbose)
     wanted = Wanted(None, mask=mask_out, heatmap=heatmap_out)
-    request = Request(suspects, output, recursive, force, skip_existing, report, json, extra_inputs=(reference,))
+    request = Request(
+        named(suspects, files_from), output, recursive, force, skip_existing, report, json, extra_inputs=(reference,)
+    )
     plans = plan(request, wanted, console)
     single_only(plans, "--reference", reference)
     if not plans:
@@ -57,17 +63,17 @@ def verify(
     engine = options.make_engine(
         options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
     )
-    outcomes = run_batch(
-        "verify",
-        plans,
-        lambda task: _verify(engine, task, telling, console),
-        console=console,
-        json=json,
-        jobs=jobs,
-    )
-    write_page(outcomes, report, console, title="imuge: verified pictures", force=force)
-    code = worst([outcome.exit_code for outcome in outcomes])
-    raise typer.Exit(0 if exit_zero and code != ERROR else code)
+    with page_for(report, console, title="imuge: verified pictures", force=force) as add:
+        tally = run_batch(
+            "verify",
+            plans,
+            lambda task: _verify(engine, task, telling, console),
+            console=console,
+            json=json,
+            jobs=jobs,
+            each=add,
+        )
+    raise typer.Exit(0 if exit_zero and tally.exit_code != ERROR else tally.exit_code)
 
 
 def _verify(engine: Imuge, task: Plan, telling: Telling, console: Console) -> Outcome:
