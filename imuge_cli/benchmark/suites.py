@@ -26,6 +26,8 @@ GEOMETRY = "geometry"
 """The suite of suspects that were cropped and scaled by factors that nobody tells."""
 SPEED = "speed"
 """The suite of time and memory; it has no cases, see `speed`."""
+BATCH = "batch"
+"""The suite of many files in one call; it has no cases, see `batches`."""
 
 
 def size_name(size: str) -> str:
@@ -136,7 +138,7 @@ def settle(
     """A suite (default: first), with everything replaced that was named. Raises UsageError."""
     name = suite or DEFAULT_SUITE
     if name not in SUITES:
-        raise UsageError(f"--suite {name}: no such suite; use one of {', '.join((*SUITES, SPEED))}")
+        raise UsageError(f"--suite {name}: no such suite; use one of {', '.join((*SUITES, SPEED, BATCH))}")
     chosen = SUITES[name]
     return Settings(
         suite=name,

@@ -43,7 +43,8 @@ def bench(
             "--suite",
             help="smoke, first (default), protocol (the rows of the paper's table), masks (shapes, 40 %, chains), "
             "exact (files never recompressed), geometry (unknown scale and place), full, foreign (any pictures: are "
-            "they taken for immunized ones?), or speed: time and memory of whole commands, without --data.",
+            "they taken for immunized ones?), batch (many files in one call: --pictures, default 1000), or speed: time "
+            "and memory of whole commands, without --data.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the Markdown, CSV and JSON tables.")] = Path(
@@ -129,6 +130,11 @@ def bench(
             raise UsageError("--resume: the speed suite takes minutes and is not resumed; leave it out")
         console.data(_speed(settings, megapixels, out, update_readme, force, console))
         return
+    if suite == "batch":
+        if resume:
+            raise UsageError("--resume: the batch suite is not resumed; leave it out")
+        console.data(_batch(settings, data, pictures, jobs, seed, out, update_readme, force, console))
+        return
     from imuge_cli.benchmark import run_bench
 
     tables = run_bench(
@@ -165,6 +171,44 @@ def _another_secret() -> Secret:
     return Secret(hashlib.sha256(b"imuge bench: somebody else's secret").digest())
 
 
+def _batch(
+    settings: options.EngineSettings,
+    data: Path | None,
+    pictures: int | None,
+    jobs: int,
+    seed: int,
+    out: Path,
+    update_readme: Path | None,
+    force: bool,
+    console: Console,
+) -> str:
+    from imuge_cli.benchmark import run_batches
+    from imuge_cli.benchmark.batches import DEFAULT_FILES
+
+    return run_batches(
+        data=data,
+        out=out,
+        files=pictures or DEFAULT_FILES,
+        jobs=jobs,
+        options=_engine_options(settings),
+        immunize_options=("--strength", settings.strength),
+        seed=seed,
+        progress=console.note,
+        update_readme=update_readme,
+        force=force,
+    )
+
+
+def _engine_options(settings: options.EngineSettings) -> list[str]:
+    """Said again to commands that run in processes of their own."""
+    given = ["--model", settings.model, "--device", settings.device]
+    if settings.key_file is not None:
+        given += ["--key-file", str(settings.key_file)]
+    if settings.weights is not None:
+        given += ["--weights", str(settings.weights)]
+    return given
+
+
 def _speed(
     settings: options.EngineSettings,
     megapixels: list[float] | None,
@@ -176,15 +220,10 @@ def _speed(
     from imuge_cli.benchmark import run_speed
     from imuge_cli.cli.demo import bundled_photograph
 
-    given = ["--model", settings.model, "--device", settings.device]
-    if settings.key_file is not None:
-        given += ["--key-file", str(settings.key_file)]
-    if settings.weights is not None:
-        given += ["--weights", str(settings.weights)]
     return run_speed(
         photograph=bundled_photograph,
         out=out,
-        options=given,
+        options=_engine_options(settings),
         immunize_options=("--strength", settings.strength),
         megapixels=tuple(megapixels or (1.0,)),
         progress=console.note,
