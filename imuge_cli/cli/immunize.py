@@ -11,6 +11,7 @@ from imuge_cli.cli.batch import Outcome, run_batch
 from imuge_cli.cli.console import Console, configure
 from imuge_cli.cli.filelist import named
 from imuge_cli.cli.planning import Plan, Request, Wanted, page_for, plan
+from imuge_cli.cli.suspects import Telling
 from imuge_cli.errors import OutputError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def immunize(
     files_from: options.FilesFromOption = None,
     output: options.OutputOption = None,
     format: options.FormatOption = None,
+    strip: options.StripOption = False,
     recursive: options.RecursiveOption = False,
     force: options.ForceOption = False,
     skip_existing: options.SkipExistingOption = False,
@@ -60,7 +62,7 @@ def immunize(
     engine = options.make_engine(settings)
 
     def work(task: Plan) -> Outcome:
-        return _immunize(engine, task, device.value, force, report is not None, console)
+        return _immunize(engine, task, Telling(device.value, None, report is not None, force, strip), console)
 
     with page_for(report, console, title="imuge: immunized pictures", force=force) as add:
         tally = run_batch(
@@ -76,18 +78,18 @@ def immunize(
     raise typer.Exit(tally.exit_code)
 
 
-def _immunize(engine: Imuge, task: Plan, device: str, force: bool, thumbnails: bool, console: Console) -> Outcome:
+def _immunize(engine: Imuge, task: Plan, telling: Telling, console: Console) -> Outcome:
     from imuge_cli.image.write import as_held
     from imuge_cli.reporting import immunize_report
     from imuge_cli.reporting.html import Thumbnail, decibel, figure
 
-    source = pictures.read(task.source)
+    source = telling.published(pictures.read(task.source))
     assert task.picture is not None  # a plan without it is left out
     held, warnings = as_held(source, task.format)
     result = engine.immunize(held, exact=False if task.format == LOSSY else None)
     # With all that the source had, so that the writer says what the format cannot hold.
     whole = source.with_pixels(result.picture.pixels)
-    warnings += pictures.write(whole, task.picture, console=console, format=task.format, force=force)
+    warnings += pictures.write(whole, task.picture, console=console, format=task.format, force=telling.force)
     if task.format == LOSSY:
         warnings.append(_verify_lossy(engine, task))
     for warning in warnings:
@@ -95,7 +97,7 @@ def _immunize(engine: Imuge, task: Plan, device: str, force: bool, thumbnails: b
     report = immunize_report(
         result,
         file=task.name,
-        requested_device=device,
+        requested_device=telling.device,
         outputs=task.outputs(),
         warnings=tuple(warnings),
     )
@@ -108,7 +110,7 @@ def _immunize(engine: Imuge, task: Plan, device: str, force: bool, thumbnails: b
         f"SSIM {figure(report.immunization.ssim)}"
     )
     shown: tuple[Thumbnail, ...] = ()
-    if thumbnails:
+    if telling.thumbnails:
         shown = (
             Thumbnail.of("original", source.as_uint8()),
             Thumbnail.of("immunized", result.picture.as_uint8()),

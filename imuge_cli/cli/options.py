@@ -133,6 +133,14 @@ FormatOption = Annotated[
         rich_help_panel=_FILES,
     ),
 ]
+StripOption = Annotated[
+    bool,
+    typer.Option(
+        "--strip",
+        help="Leave EXIF (place, time, camera), XMP and resolution out of pictures written; the colour profile stays.",
+        rich_help_panel=_FILES,
+    ),
+]
 RecursiveOption = Annotated[
     bool, typer.Option("--recursive", "-r", help="Go into folders' subfolders.", rich_help_panel=_FILES)
 ]

@@ -41,6 +41,7 @@ def recover(
     ] = False,
     mask_out: options.MaskOutOption = False,
     heatmap_out: options.HeatmapOutOption = False,
+    strip: options.StripOption = False,
     recursive: options.RecursiveOption = False,
     force: options.ForceOption = False,
     skip_existing: options.SkipExistingOption = False,
@@ -77,7 +78,7 @@ def recover(
     single_only(plans, "--mask", mask)
     if not plans:
         return
-    telling = Telling(device.value, reference, report is not None, force)
+    telling = Telling(device.value, reference, report is not None, force, strip)
     given = _read_mask(mask)
     engine = options.make_engine(
         options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
@@ -113,7 +114,7 @@ def _recover(
     from imuge_cli.reporting import recover_report
     from imuge_cli.reporting.html import Thumbnail
 
-    suspect = pictures.read(task.source)
+    suspect = telling.published(pictures.read(task.source))
     _require_size(given, suspect)
     result = engine.recover(suspect, mask=given, restore_canvas=restore_canvas)
     verification = result.verification

@@ -1,4 +1,4 @@
-"""What verify and recover share: comparing with an original, writing masks, telling the verdict."""
+"""What commands share: comparing with an original, writing masks, telling the verdict, what may be published."""
 
 from __future__ import annotations
 
@@ -25,12 +25,18 @@ _OWN_SCALE = 2e-3
 
 @dataclass(frozen=True)
 class Telling:
-    """How results are told. device: as requested. thumbnails: for the HTML page."""
+    """How results are told. device: as requested. thumbnails: for the HTML page. strip: whether pictures written lose
+    their metadata."""
 
     device: str
     reference: Path | None
     thumbnails: bool
     force: bool
+    strip: bool = False
+
+    def published(self, picture: Picture) -> Picture:
+        """The picture with what may be written of it."""
+        return picture.stripped() if self.strip else picture
 
 
 def figures_against(reference: Path | None, picture: Picture, mask: NDArray[np.bool_]) -> ReferenceFigures | None:

@@ -68,6 +68,10 @@ class Picture:
             eight[..., channel] = (self.pixels[..., channel].astype(np.uint32) + 128) // 257
         return eight
 
+    def stripped(self) -> Picture:
+        """Without EXIF, XMP and resolution; the colour profile stays, for the pixels mean nothing without it."""
+        return replace(self, exif=None, xmp=None, dpi=None)
+
     def with_pixels(self, pixels: Pixels) -> Picture:
         """The same picture with other pixels; alpha, profiles and the rest stay.
 
