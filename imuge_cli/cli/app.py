@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from imuge_cli import __version__
-from imuge_cli.cli import attack, bench, demo, immunize, keygen, recover, train, verify, weights
+from imuge_cli.cli import attack, bench, demo, doctor, immunize, keygen, recover, train, verify, weights
 from imuge_cli.cli.config import defaults_for, read_config
 from imuge_cli.cli.console import current, silenced_pipe
 from imuge_cli.errors import ImugeError
@@ -90,6 +90,7 @@ app.command("recover")(recover.recover)
 app.command("keygen")(keygen.keygen)
 app.command("attack")(attack.attack)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("train")(train.train)
 app.add_typer(weights.app, name="weights")
