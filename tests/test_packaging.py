@@ -81,7 +81,9 @@ def test_the_wheel_holds_the_package_and_exactly_the_checkouts_weights(wheel: Pa
     modules = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "imuge_cli").rglob("*.py")}
     assert modules <= set(names)
     assert "imuge_cli/py.typed" in names and any(name.endswith("licenses/LICENSE") for name in names)
-    assert {name.split("/")[0] for name in names} == {"imuge_cli", f"imuge-{imuge_cli.__version__}.dist-info"}
+    own = f"imuge-{imuge_cli.__version__}"
+    assert {name.split("/")[0] for name in names} == {"imuge_cli", f"{own}.dist-info", f"{own}.data"}
+    assert [name for name in names if ".data/" in name] == [f"{own}.data/data/share/man/man1/imuge.1"]
     assert not any("__pycache__" in name for name in names)
     assert "\nRequires-Dist: torch>=" in metadata and "\nRequires-Python: >=3.10" in metadata
 
