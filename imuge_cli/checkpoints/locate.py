@@ -31,7 +31,7 @@ def find_weights(explicit: Path | None = None) -> Path:
         return _existing(Path(from_environment), ENVIRONMENT_VARIABLE)
     candidates = bundled_candidates()
     for candidate in candidates:
-        if (candidate / MANIFEST_NAME).is_file():
+        if os.path.isfile(candidate / MANIFEST_NAME):
             return candidate
     raise WeightsError(
         f"{candidates[0]}: the bundled weights are missing; reinstall imuge, "
@@ -41,6 +41,6 @@ def find_weights(explicit: Path | None = None) -> Path:
 
 def _existing(path: Path, origin: str) -> Path:
     expanded = path.expanduser()
-    if not expanded.exists():
+    if not os.path.exists(expanded):
         raise WeightsError(f"{path}: no such file or folder (named by {origin}); correct the path or leave it out")
     return expanded

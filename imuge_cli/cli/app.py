@@ -34,8 +34,17 @@ class ImugeGroup(TyperGroup):
         except Exception as error:
             if _is_typers_own(error):
                 raise
-            current().unexpected(error)
+            _tell(error)
             raise typer.Exit(USAGE_AND_FAILURE) from error
+
+
+def _tell(error: Exception) -> None:
+    """A full disk, or a name that the system cannot bear, is no fault of the program."""
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{error.filename!s}: " if error.filename else ""
+        current().error(f"{name}{error.strerror}; check the name and the disk")
+    else:
+        current().unexpected(error)
 
 
 def _is_typers_own(error: Exception) -> bool:
@@ -106,5 +115,5 @@ def main(arguments: list[str] | None = None) -> None:
         current().error(error)
         sys.exit(error.exit_code)
     except Exception as error:
-        current().unexpected(error)
+        _tell(error)
         sys.exit(USAGE_AND_FAILURE)

@@ -175,21 +175,24 @@ def _write(
         reports["recover"] = to_json(told)
     body = json_module.dumps({"schema": "imuge.demo/1", "figures": figures, **reports}, indent=2, allow_nan=False)
     pictures.write_bytes((body + "\n").encode("ascii"), paths["json"], console=console, force=force)
-    text = page([(made, []), (told, _thumbnails(run, overlay))], title="imuge: demonstration")
+    text = page([(made, _before(run)), (told, _after(run))], title="imuge: demonstration")
     pictures.write_bytes(text.encode("utf-8"), paths["html"], console=console, force=force)
 
 
-def _thumbnails(run: Run, overlay: NDArray[np.uint8]) -> list[Thumbnail]:
+def _before(run: Run) -> list[Thumbnail]:
     from imuge_cli.reporting.html import Thumbnail
 
-    shown = [
+    return [
         Thumbnail.of("original", run.original.as_uint8()),
         Thumbnail.of("immunized", run.immunized.picture.as_uint8()),
-        Thumbnail.of("suspect", run.suspect.as_uint8()),
-        Thumbnail.of("what was replaced", run.truth),
-        Thumbnail.of("what was found", run.verified.mask),
-        Thumbnail.of("probability", overlay),
     ]
+
+
+def _after(run: Run) -> list[Thumbnail]:
+    from imuge_cli.reporting.html import Thumbnail, suspect_thumbnails
+
+    shown = [*suspect_thumbnails(run.suspect.as_uint8(), run.verified.probability, run.verified.mask)]
+    shown.append(Thumbnail.of("the truth: what was replaced", run.truth))
     if run.recovered is not None:
         shown.append(Thumbnail.of("recovered", run.recovered.picture.as_uint8()))
     return shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,5 +66,5 @@ def write_bytes(content: bytes, path: Path, *, console: Console, force: bool = F
 
 def require_free(path: Path, *, force: bool) -> None:
     """Raises OutputError where a file is in the way, before any work is done for it."""
-    if path != STDIO and path.exists() and not force:
+    if path != STDIO and os.path.exists(path) and not force:
         raise OutputError(f"{path}: exists already; use --force to replace it, or name another file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,15 +82,15 @@ def plan(request: Request, wanted: Wanted, console: Console) -> list[Plan]:
     skip = _LEFT_OUT[wanted.kind]
     sources = expand_inputs(request.inputs, recursive=request.recursive, skip=skip)
     # A folder that is still here holds no pictures: reading it gives its error, and it has no outputs.
-    readable = [source for source in sources if not source.path.is_dir()]
-    batch = len(sources) > 1 or any(Path(item).is_dir() for item in request.inputs)
+    readable = [source for source in sources if not os.path.isdir(source.path)]
+    batch = len(sources) > 1 or any(os.path.isdir(item) for item in request.inputs)
     format = _format(request, wanted, batch)
     outputs = _outputs(readable, request, wanted, batch, format)
     _check(request, outputs)
     plans = []
     for source in sources:
         chosen = outputs.get(source.path, {})
-        kept = {kind: path for kind, path in chosen.items() if not (request.skip_existing and path.is_file())}
+        kept = {kind: path for kind, path in chosen.items() if not (request.skip_existing and os.path.isfile(path))}
         if chosen and not kept:
             console.note(f"{source.path}: skipped, its outputs exist")
         else:
@@ -106,7 +107,7 @@ def single_only(plans: Sequence[Plan], option: str, value: Path | None) -> None:
 def _format(request: Request, wanted: Wanted, batch: bool) -> str:
     """The picture's format: the one asked for, else the one the output file's name asks for, else BMP."""
     output = request.output
-    if wanted.kind is None or output is None or output == STDIO or batch or output.is_dir():
+    if wanted.kind is None or output is None or output == STDIO or batch or os.path.isdir(output):
         return wanted.format or DEFAULT_FORMAT
     from imuge_cli.image.write import SUFFIXES, format_of
 
@@ -144,7 +145,7 @@ def _by_product_folder(output: Path | None, wanted: Wanted, batch: bool) -> Path
     """Where masks and heat-maps go: the output folder, the output file's, or None: beside the input."""
     if output is None or output == STDIO:
         return None
-    is_file = wanted.kind is not None and not batch and not output.is_dir()
+    is_file = wanted.kind is not None and not batch and not os.path.isdir(output)
     return output.parent if is_file else output
 
 

@@ -71,15 +71,9 @@ def write_findings(
 
 def thumbnails_of(suspect: Picture, probability: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[Thumbnail, ...]:
     """Suspect, mask and heat-map for the HTML page."""
-    from imuge_cli.reporting.html import Thumbnail
-    from imuge_cli.reporting.overlay import heatmap
+    from imuge_cli.reporting.html import suspect_thumbnails
 
-    pixels = suspect.as_uint8()
-    return (
-        Thumbnail.of("suspect", pixels),
-        Thumbnail.of("mask", mask),
-        Thumbnail.of("probability", heatmap(pixels, probability, mask)),
-    )
+    return suspect_thumbnails(suspect.as_uint8(), probability, mask)
 
 
 def describe(report: Report, console: Console) -> str:

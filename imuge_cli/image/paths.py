@@ -79,7 +79,7 @@ def plan_outputs(
         batch = len(sources) > 1 or any(source.folder is not None for source in sources)
     if output == STREAM and len(sources) > 1:
         raise UsageError("standard output takes one result; name a folder with -o for several")
-    if output is not None and batch and output != STREAM and output.exists() and not output.is_dir():
+    if output is not None and batch and output != STREAM and os.path.exists(output) and not os.path.isdir(output):
         raise UsageError(f"{output}: is a file, but there are several results; name a folder with -o")
     return [Output(source.path, _place(source, kind, suffix, output, batch)) for source in sources]
 
@@ -101,7 +101,7 @@ def check_outputs(
     taken: dict[str, Output] = {}
     for output in planned:
         identity = _identity(output.path)
-        if identity in sources and output.path.exists():
+        if identity in sources and os.path.exists(output.path):
             raise OutputError(
                 f"{output.path}: the result for {output.source} would replace the input "
                 f"{sources[identity]}; choose another name with -o"
@@ -112,7 +112,7 @@ def check_outputs(
                 "written here; rename one of them, or run them separately with different -o"
             )
         taken[identity] = output
-        if output.path.is_file() and not force and not skip_existing:
+        if os.path.isfile(output.path) and not force and not skip_existing:
             raise OutputError(
                 f"{output.path}: the result for {output.source} exists already; "
                 "use --force to replace it or --skip-existing to leave it"
@@ -120,15 +120,18 @@ def check_outputs(
 
 
 def _expand(item: Path, recursive: bool, skip: tuple[str, ...]) -> list[Source]:
-    if item == STREAM or item.is_file():
+    if item == STREAM or os.path.isfile(item):
         return [Source(item)]
-    if item.is_dir():
+    if os.path.isdir(item):
         return _search(item, recursive, skip) or [Source(item)]
-    if glob.has_magic(str(item)) and not item.exists():
+    if glob.has_magic(str(item)) and not os.path.exists(item):
         matches = [Path(match) for match in glob.glob(str(item), recursive=True)]
         # A pattern names files; the folders it happens to match count only where -r asks for them.
         expanded = [
-            source for match in matches if match.is_file() or recursive for source in _expand(match, recursive, skip)
+            source
+            for match in matches
+            if os.path.isfile(match) or recursive
+            for source in _expand(match, recursive, skip)
         ]
         return expanded or [Source(item)]
     return [Source(item)]
@@ -152,7 +155,7 @@ def _place(source: Source, kind: str, suffix: str, output: Path | None, batch: b
     name = output_name(source.path, kind, suffix)
     if output is None:
         return source.path.with_name(name)
-    return output / (source.folder or "") / name if batch or output.is_dir() else output
+    return output / (source.folder or "") / name if batch or os.path.isdir(output) else output
 
 
 def _identity(path: Path) -> str:

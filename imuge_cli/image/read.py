@@ -96,6 +96,8 @@ def _fetch(source: Source, name: str) -> tuple[bytes, str]:
         raise InputError(f"{name}: no permission to read it; check the file's rights") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the file") from error
+    except ValueError as error:  # a NUL inside the name
+        raise InputError(f"{name!r}: no file can be called so ({error}); check the name") from error
 
 
 def _fetch_stream(stream: BinaryIO, name: str) -> tuple[bytes, str]:

@@ -72,7 +72,7 @@ def write_picture(
     `force`, cannot be written, too large for the format) or UsageError (format, quality).
     """
     name = format_of(path, format)
-    if not force and Path(path).is_file():  # before the work of encoding; write_bytes checks once more
+    if not force and os.path.isfile(path):  # before the work of encoding; write_bytes checks once more
         raise OutputError(f"{path}: exists already; use --force to replace it")
     try:
         encoded = encode_picture(picture, name, quality=quality)

@@ -62,7 +62,7 @@ def write_new_secret(path: Path, *, force: bool = False) -> None:
     Raises SecretError when the file exists (unless `force`) or cannot be written. A replaced secret is gone:
     pictures immunized with it can no longer be verified.
     """
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise SecretError(f"{path}: exists; a lost secret cannot be restored, so name another file or use --force")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
