@@ -288,6 +288,11 @@ class Imuge:
         """Tiles that came back, as they were; what of the mask did not, from the lattice."""
         wanted = result.mask if mask is None else mask.astype(bool)
         if restore_canvas and not answer.found.whole:
+            if answer.repaired.samples is None:
+                raise RecoveryError(
+                    f"the suspect shows {answer.tiles.intact} of the original's {answer.tiles.total} tiles: too few to "
+                    "give it its frame back; leave --restore-canvas out"
+                )
             fate, samples = answer.found.layout.tile_samples(answer.repaired.fate), answer.repaired.samples
             inside = _placed(answer, np.ones(answer.found.shape, bool))
             used, shown = _placed(answer, wanted), _placed(answer, picture.pixels)

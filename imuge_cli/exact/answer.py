@@ -64,8 +64,9 @@ class Answer:
 
     def restored(self) -> Samples:
         """What the suspect should show, h x w x C: its own samples, and what came back for its lost tiles."""
-        (top, left), (height, width) = self.found.origin, self.found.shape
-        back = self.repaired.samples[top : top + height, left : left + width]
+        if self.repaired.samples is None:
+            return self.samples
+        back = self.repaired.samples[self.found.window]
         result: Samples = np.where((self.fate == INTACT)[..., None], self.samples, back)
         return result
 
@@ -81,9 +82,7 @@ def ask(samples: Samples, alpha: Samples | None, secret: Secret, origin: tuple[i
     repaired = repair(samples, alpha, found, secret)
     # Tiles that the suspect's own edge cuts are not known, but not suspicious by themselves either.
     doubted = found.mask()
-    fate = found.layout.tile_samples(repaired.fate)[
-        origin[0] : origin[0] + samples.shape[0], origin[1] : origin[1] + samples.shape[1]
-    ]
+    fate = found.layout.tile_samples(repaired.fate, found.window)
     return Answer(samples, found, repaired, np.where(doubted, fate, INTACT).astype(np.uint8))
 
 
@@ -109,15 +108,12 @@ def changed(answer: Answer) -> NDArray[np.bool_]:
 
 def _unexplained(answer: Answer, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Samples of doubted tiles in which no sample is marked."""
-    layout, (top, left) = answer.found.layout, answer.found.origin
-    height, width = mask.shape
-    frame = np.zeros((layout.height, layout.width), bool)
-    frame[top : top + height, left : left + width] = mask
-    empty = np.zeros(answer.repaired.fate.shape, bool)
-    for tile in np.flatnonzero(answer.repaired.fate.ravel() != INTACT).tolist():
-        empty[divmod(tile, layout.columns)] = not frame[layout.tile_slices(tile)].any()
-    shown = layout.tile_samples(empty)[top : top + height, left : left + width]
-    result: NDArray[np.bool_] = shown & (answer.fate != INTACT)
+    row, column = answer.found.layout.tiles_of(answer.found.window)
+    rows, of_row = np.unique(row, return_index=True)
+    columns, of_column = np.unique(column, return_index=True)
+    marked = np.logical_or.reduceat(np.logical_or.reduceat(mask, of_row, axis=0), of_column, axis=1)
+    empty = ~marked[(row - rows[0])[:, None], column - columns[0]]
+    result: NDArray[np.bool_] = empty & (answer.fate != INTACT)
     return result
 
 

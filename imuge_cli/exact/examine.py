@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imuge_cli.exact.blocks import gather
 from imuge_cli.exact.carrier import PROFILES, SEAL_BYTES, SLOT_BYTES, Profile, Samples, read_payload
 from imuge_cli.exact.header import Header, cover, piece_of, read_headers
-from imuge_cli.exact.layout import SIDE, Layout
+from imuge_cli.exact.layout import SIDE, Layout, Window
 from imuge_cli.exact.seal import seals
 from imuge_cli.keys import Secret
 
@@ -40,6 +40,12 @@ class Examination:
         return Layout(self.header.height, self.header.width)
 
     @property
+    def window(self) -> Window:
+        """Where the suspect lies in the original's frame."""
+        (top, left), (height, width) = self.origin, self.shape
+        return slice(top, top + height), slice(left, left + width)
+
+    @property
     def whole(self) -> bool:
         """Whether the suspect has the original's frame."""
         return self.origin == (0, 0) and self.shape == (self.header.height, self.header.width)
@@ -59,9 +65,8 @@ class Examination:
         cut = doubted & ~self.inside
         if cut.any() and not self.whole:
             doubted = doubted & (self.inside | _beside(doubted & self.inside))
-        mask = self.layout.tile_samples(doubted)
-        top, left = self.origin
-        return mask[top : top + self.shape[0], left : left + self.shape[1]]
+        mask: NDArray[np.bool_] = self.layout.tile_samples(doubted, self.window)
+        return mask
 
 
 def examine(

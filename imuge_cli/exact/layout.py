@@ -22,6 +22,8 @@ SIDE = 16
 _LARGEST_GROUP = 512
 
 Index = NDArray[np.int64]
+Window = tuple[slice, slice]
+"""Rows and columns of samples of the original's frame, their starts and stops within it."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,17 @@ class Layout:
         beyond: NDArray[np.bool_] = last_row | last_column
         return beyond
 
-    def tile_samples(self, by_tile: NDArray[Any]) -> NDArray[Any]:
-        """Of rows x columns values, each sample's tile's: height x width."""
-        row = np.minimum(np.arange(self.height) // SIDE, self.rows - 1)
-        column = np.minimum(np.arange(self.width) // SIDE, self.columns - 1)
+    def tiles_of(self, window: Window | None = None) -> tuple[Index, Index]:
+        """The row of tiles of each row of samples, and the column of tiles of each column; of a window alone, or of the
+        whole frame."""
+        rows, columns = window or (slice(0, self.height), slice(0, self.width))
+        row = np.minimum(np.arange(rows.start, rows.stop) // SIDE, self.rows - 1)
+        column = np.minimum(np.arange(columns.start, columns.stop) // SIDE, self.columns - 1)
+        return row, column
+
+    def tile_samples(self, by_tile: NDArray[Any], window: Window | None = None) -> NDArray[Any]:
+        """Of rows x columns values, each sample's tile's: height x width, or the window's."""
+        row, column = self.tiles_of(window)
         values: NDArray[Any] = by_tile[row[:, None], column]
         return values
 

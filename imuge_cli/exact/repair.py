@@ -18,6 +18,8 @@ from imuge_cli.exact.streams import LAYERS, Filled, deal_slots, fill_in_records,
 from imuge_cli.keys import Secret
 
 _TURNED = 0.2
+# Where more than some three fifths of the tiles are lost nothing comes back; this is far beyond.
+_HOPELESS = 16
 
 INTACT, PROVEN, FINE, COARSE, LOST = range(5)
 """What became of a tile: its seal was right; it came back bit for bit, proven; it came back from the first two layers,
@@ -27,15 +29,18 @@ or from the first alone; nothing of it did."""
 @dataclass(frozen=True)
 class Repaired:
     """samples: H x W x C, the original's whole frame; tiles that are LOST keep what the suspect showed there (black
-    beyond its frame). fate: rows x columns, INTACT to LOST."""
+    beyond its frame); None where so little is left that nothing can come back. fate: rows x columns, INTACT to LOST."""
 
-    samples: Samples
+    samples: Samples | None
     fate: NDArray[np.int64]
 
 
 def repair(samples: Samples, alpha: Samples | None, found: Examination, secret: Secret) -> Repaired:
     """Restore what a suspect's intact tiles tell of the others; samples, alpha: as `examine` saw them."""
     layout = found.layout
+    if found.valid.sum() * _HOPELESS < found.valid.size:
+        # A suspect says how large the original was: of a small one that lies, nothing large may be made.
+        return Repaired(None, np.where(found.valid, INTACT, LOST))
     canvas = np.zeros((layout.height, layout.width, samples.shape[2]), samples.dtype)
     top, left = found.origin
     canvas[top : top + found.shape[0], left : left + found.shape[1]] = samples

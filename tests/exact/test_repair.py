@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from exact_pictures import DEEP, DEEP_GREY, GREY, RGB, SECRET, STRONG, asked, pr
 from imuge_cli.exact import carrier
 from imuge_cli.exact.answer import ask, changed
 from imuge_cli.exact.carrier import Profile
+from imuge_cli.exact.header import Header
 from imuge_cli.exact.repair import COARSE, FINE, INTACT, LOST, PROVEN
 from imuge_cli.image.read import read_picture
 from imuge_cli.keys import Secret
@@ -86,6 +89,26 @@ def test_crops_are_read_at_any_offset(origin: tuple[int, int]) -> None:
     # Where too much is cut away besides, the mask is that of the tiles.
     assert (mask | ~true).mean() > 0.999 and mask.sum() < 3.5 * true.sum()
     assert ask(crop, None, SECRET, (origin[0] + 1, origin[1])) is None
+
+
+@pytest.mark.parametrize("side", [1600, 65535])
+def test_an_original_that_is_said_to_be_large_costs_little(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    """A small suspect of a true large original, and one that lies: with the published key anybody can write it."""
+    told = Header.to_bytes
+    with monkeypatch.context() as lying:
+        lying.setattr(Header, "to_bytes", lambda header: told(replace(header, height=side, width=side)))
+        sent = protected(samples_of()).samples
+    tracemalloc.start()
+    suspect = sent.copy()
+    suspect[40:70, 60:90] = 0
+    answer = asked(suspect)
+    mask = changed(answer)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer.tiles.total == (side // 16) ** 2 and answer.tiles.proven == 0 and answer.repaired.samples is None
+    # A frame of that size would take 12.9 GB, and one number for each of its tiles takes 134 MB.
+    assert peak < 1e9 and (answer.restored() == suspect).all()
+    assert mask[40:70, 60:90].all() and mask.mean() < 0.1 and not answer.found.whole
 
 
 def test_lost_tiles_do_not_depend_on_what_lies_over_them() -> None:
