@@ -172,17 +172,27 @@ class Imuge:
         result = self._verify_exactly(picture, (0, 0)) or self._verify_robustly(picture)
         return replace(result, seconds=time.perf_counter() - began)
 
-    def _verify_exactly(self, picture: Picture, origin: tuple[int, int]) -> VerifyResult | None:
+    def _verify_exactly(
+        self, picture: Picture, origin: tuple[int, int], verified: Verified | None = None
+    ) -> VerifyResult | None:
+        """verified: what the model said already."""
         for samples in _as_samples(picture):
             answer = ask(samples, picture.alpha, self._secret, origin)
             if answer is not None:
-                return self._told(answer)
+                return self._told(answer, picture, verified)
         return None
 
-    def _told(self, answer: Answer) -> VerifyResult:
+    def _told(self, answer: Answer, picture: Picture, verified: Verified | None) -> VerifyResult:
         header, (top, left) = answer.found.header, answer.found.origin
         mask = changed(answer)
         certain = mask.astype(np.float32)
+        if answer.unproven.any():
+            # A crop's edges, where tiles are cut and have no seal: the model has to say.
+            verified = verified or self._load(FAMILIES[header.family])[0].verify(picture.as_uint8())
+            if verified.frame is not None and verified.legible:
+                seen = answer.unproven & _mask_of(verified)
+                mask = mask | seen
+                certain = np.where(seen, verified.probability, certain)
         return VerifyResult(
             verdict="exact" if answer.found.exact else "tampered" if mask.any() else "intact",
             mask=mask,
@@ -203,12 +213,12 @@ class Imuge:
         place = _synchronisation(verified, picture)
         if place is not None and place.header_read and abs(place.scale - 1) < _SCALE_TOLERANCE:
             # A crop: now that its place is known, its tiles can be read.
-            exactly = self._verify_exactly(picture, (place.offset_rows, place.offset_cols))
+            exactly = self._verify_exactly(picture, (place.offset_rows, place.offset_cols), verified)
             if exactly is not None:
                 return exactly
         mask = np.zeros((picture.height, picture.width), bool)
         if verified.frame is not None:
-            mask = clean(binarize(verified.probability, guard=DEFAULT_GUARD.at_scale(verified.frame.scale)))
+            mask = _mask_of(verified)
         # Without a header pilots alone may still show what was changed, but not that nothing was.
         tells = verified.legible and (verified.header is not None or verified.assumed or bool(mask.any()))
         verdict = "not-found" if verified.frame is None or not tells else "tampered" if mask.any() else "intact"
@@ -297,7 +307,7 @@ class Imuge:
             inside = _placed(answer, np.ones(answer.found.shape, bool))
             used, shown = _placed(answer, wanted), _placed(answer, picture.pixels)
         else:
-            fate, samples = answer.fate, answer.restored()
+            fate, samples = answer.fate_of(wanted), answer.restored_for(wanted)
             inside = np.ones(answer.found.shape, bool)
             used, shown = wanted, picture.pixels
         # What came back exactly is taken whole; what came back nearly with a margin, inside its tile.
@@ -330,6 +340,12 @@ class Imuge:
         recovered = model.recover(pixels, verified, lost, own_mask=False, restore_canvas=False)
         drawn = _grey(recovered.pixels) if picture.grey else recovered.pixels
         return np.where(lost[..., None], drawn, pixels)
+
+
+def _mask_of(verified: Verified) -> Mask:
+    """What a model says was changed. verified: with a frame."""
+    assert verified.frame is not None
+    return clean(binarize(verified.probability, guard=DEFAULT_GUARD.at_scale(verified.frame.scale)))
 
 
 def _placed(answer: Answer, values: Pixels | Mask) -> Any:

@@ -161,3 +161,23 @@ def test_without_exact_layer_and_with_a_stronger_one(engine: Imuge) -> None:
     assert usual is not None and verified.tiles.quality_coarse > usual.quality_coarse + 0.4
     with pytest.raises(UsageError, match="repair 'endless' is unknown"):
         Imuge(repair="endless")
+
+
+@pytest.mark.parametrize("kept", [(255, 255), (235, 256), (180, 190)], ids=str)
+def test_a_crops_edges_are_looked_at_too(engine: Imuge, kept: tuple[int, int]) -> None:
+    """Tiles that a crop cuts have no seal: they are compared with what came back, or the lattice tells."""
+    original = photograph("astronaut", 0, 130)
+    sent = engine.immunize(Picture(pixels=original), image_id=9).picture.as_uint8()
+    clean = np.ascontiguousarray(sent[: kept[0], : kept[1]])
+    found = engine.verify(Picture(pixels=clean))
+    assert (found.verdict, found.layer) == ("intact", "exact") and not found.mask.any()
+    painted = clean.copy()
+    painted[-10:, 40:140] = (200, 30, 60)
+    found = engine.verify(Picture(pixels=painted))
+    assert (found.verdict, found.layer) == ("tampered", "exact")
+    true = (painted != clean).any(2)
+    assert found.mask[true].mean() > 0.9 and found.mask[~true].mean() < 0.02
+    recovered = engine.recover(Picture(pixels=painted)).picture.as_uint8()
+    before, after = local_psnr(clean, painted, true), local_psnr(clean, recovered, true)
+    assert after > before + 5
+    assert after == np.inf or kept == (180, 190)

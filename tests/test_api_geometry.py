@@ -158,3 +158,51 @@ def test_a_large_picture_with_another_aspect_is_found(engine: Imuge) -> None:
     assert place is not None and (place.offset_rows, place.offset_cols) == (0, 0)
     assert (place.original_height, place.original_width) == sent.shape[:2]
     assert place.scale == pytest.approx(0.93**0.5, rel=0.01)
+
+
+def cut(pixels: NDArray[np.uint8], top: int, left: int, bottom: int, right: int) -> Picture:
+    return Picture(pixels=np.ascontiguousarray(pixels[top : len(pixels) - bottom, left : pixels.shape[1] - right]))
+
+
+@pytest.mark.parametrize("chain", ["none", "jpeg:70"])
+@pytest.mark.parametrize("edges", [(1, 0, 0, 0), (0, 1, 0, 0), (1, 1, 1, 1), (2, 0, 0, 3)], ids=str)
+def test_an_edge_cut_away_is_no_tampering(engine: Imuge, chain: str, edges: tuple[int, int, int, int]) -> None:
+    """A header can be read a pixel or two beside its place, where blocks contradict each other."""
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 512, 512)), image_id=3).picture
+    suspect = cut(sent.as_uint8(), *edges)
+    suspect = Picture(pixels=apply(parse(chain), suspect.as_uint8(), np.random.default_rng(1)).image)
+    found = engine.verify(suspect)
+    place = found.synchronisation
+    assert found.verdict == "intact" and place is not None
+    assert (place.offset_rows, place.offset_cols, place.scale) == (edges[0], edges[1], 1.0)
+
+
+@pytest.mark.parametrize("by", [(0, 1), (2, 0), (-1, -1), (9, -5)], ids=str)
+def test_a_picture_shifted_within_its_frame_is_found_where_it_is(engine: Imuge, by: tuple[int, int]) -> None:
+    sent = engine.immunize(Picture(pixels=photograph("coffee", 0, 0, 400, 600)), image_id=3).picture.as_uint8()
+    found = engine.verify(Picture(pixels=np.roll(sent, by, (0, 1))))
+    place = found.synchronisation
+    assert place is not None and found.image_id == 3
+    assert (place.offset_rows, place.offset_cols) == tuple(max(0, -shift) for shift in by)
+    # Nothing but the rows and columns that came around from the other side.
+    inner = found.mask[max(0, by[0]) + 8 : 392 + min(0, by[0]), max(0, by[1]) + 8 : 592 + min(0, by[1])]
+    assert not inner.any()
+
+
+@pytest.mark.parametrize("edges", [(2, 2, 0, 0), (10, 0, 0, 10), (7, 9, 3, 1)], ids=str)
+def test_edges_cut_off_a_large_picture(engine: Imuge, edges: tuple[int, int, int, int]) -> None:
+    """Less than a working pixel, or a few: the template tells."""
+    large = cv2.resize(photograph("coffee", 0, 0, 400, 600), (1800, 1200), interpolation=cv2.INTER_CUBIC)
+    sent = engine.immunize(Picture(pixels=large), image_id=3).picture.as_uint8()
+    found = engine.verify(cut(sent, *edges))
+    place = found.synchronisation
+    assert found.verdict == "intact" and place is not None
+    assert abs(place.offset_rows - edges[0]) <= 1 and abs(place.offset_cols - edges[1]) <= 1
+    assert place.scale == pytest.approx(1, abs=3e-4)
+
+
+@pytest.mark.parametrize("size", [(128, 7000), (9000, 130)])
+def test_strips_narrower_than_the_templates_cells(engine: Imuge, size: tuple[int, int]) -> None:
+    strip = cv2.resize(photograph("astronaut", 0, 0, 512, 512), size[::-1], interpolation=cv2.INTER_LINEAR)
+    sent = engine.immunize(Picture(pixels=strip), image_id=3).picture
+    assert engine.verify(sent).verdict == "intact"

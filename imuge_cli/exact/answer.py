@@ -35,13 +35,19 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Answer:
-    """samples: the suspect's, h x w x C. found, repaired: in the original's frame. fate: h x w, what became of the tile
-    of each of the suspect's samples; INTACT where its own edge cuts a tile that nothing speaks against."""
+    """samples: the suspect's, h x w x C. found, repaired: in the original's frame.
+
+    fate: h x w, what became of the tile of each of the suspect's samples; INTACT where its own edge cuts a tile that
+    nothing speaks against, and that did not come back bit for bit to be compared with. doubted: h x w, where seals
+    speak against a tile. unproven: h x w, where a tile is cut and nothing of this layer speaks for or against it.
+    """
 
     samples: Samples
     found: Examination
     repaired: Repaired
     fate: NDArray[np.uint8]
+    doubted: NDArray[np.bool_]
+    unproven: NDArray[np.bool_]
 
     @property
     def image_id(self) -> int:
@@ -62,12 +68,25 @@ class Answer:
             sum(counts), counts[INTACT], counts[PROVEN], counts[FINE], counts[COARSE], counts[LOST], fine, coarse
         )
 
+    def fate_of(self, wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """`fate`, and in wanted samples (h x w) whose tile is cut, what became of that tile, whatever it shows."""
+        told = self.found.layout.tile_samples(self.repaired.fate, self.found.window)
+        result: NDArray[np.uint8] = np.where(wanted & self.unproven, told, self.fate).astype(np.uint8)
+        return result
+
     def restored(self) -> Samples:
         """What the suspect should show, h x w x C: its own samples, and what came back for its lost tiles."""
+        return self._restored(self.fate)
+
+    def restored_for(self, wanted: NDArray[np.bool_]) -> Samples:
+        """The same with what came back for wanted samples (h x w) of cut tiles."""
+        return self._restored(self.fate_of(wanted))
+
+    def _restored(self, fate: NDArray[np.uint8]) -> Samples:
         if self.repaired.samples is None:
             return self.samples
         back = self.repaired.samples[self.found.window]
-        result: Samples = np.where((self.fate == INTACT)[..., None], self.samples, back)
+        result: Samples = np.where((fate == INTACT)[..., None], self.samples, back)
         return result
 
 
@@ -80,10 +99,13 @@ def ask(samples: Samples, alpha: Samples | None, secret: Secret, origin: tuple[i
     if found is None or found.valid.sum() < LEAST_INTACT * found.inside.sum():
         return None
     repaired = repair(samples, alpha, found, secret)
-    # Tiles that the suspect's own edge cuts are not known, but not suspicious by themselves either.
+    # Tiles that the suspect's own edge cuts have no seal here. What came back of them can be compared.
     doubted = found.mask()
     fate = found.layout.tile_samples(repaired.fate, found.window)
-    return Answer(samples, found, repaired, np.where(doubted, fate, INTACT).astype(np.uint8))
+    cut = found.layout.tile_samples(~found.inside & ~found.valid, found.window) & ~doubted
+    known = doubted | cut & (fate == PROVEN)
+    told = np.where(known, fate, INTACT).astype(np.uint8)
+    return Answer(samples, found, repaired, told, doubted, cut & ~known)
 
 
 def changed(answer: Answer) -> NDArray[np.bool_]:
@@ -113,7 +135,7 @@ def _unexplained(answer: Answer, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     columns, of_column = np.unique(column, return_index=True)
     marked = np.logical_or.reduceat(np.logical_or.reduceat(mask, of_row, axis=0), of_column, axis=1)
     empty = ~marked[(row - rows[0])[:, None], column - columns[0]]
-    result: NDArray[np.bool_] = empty & (answer.fate != INTACT)
+    result: NDArray[np.bool_] = empty & (answer.fate != INTACT) & answer.doubted
     return result
 
 

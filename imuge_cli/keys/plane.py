@@ -26,6 +26,8 @@ def plane_bytes(key: bytes, rows: int, columns: int, depth: int, *, top: int = 0
 
     Positions may be negative. `depth` bytes belong to each block; another depth gives another plane.
     """
+    if min(rows, columns) < 1:
+        return np.zeros((max(rows, 0), max(columns, 0), depth), np.uint8)
     first_row, last_row = top // TILE, (top + rows - 1) // TILE
     first_column, last_column = left // TILE, (left + columns - 1) // TILE
     bands = [

@@ -27,6 +27,8 @@ _POINTS = LIMIT // PITCH
 _STEEP = 800.0
 # Scale from which on samples two working pixels apart are enough of a suspect.
 _FINE = 0.75
+# So often at most, and as long as it gains so many standard deviations.
+_MOST_ROUNDS, _GAIN = 5, 0.2
 # Shifts, and displacements of the edges, that are tried, every one with every other: parts of the reach.
 _SHIFTS, _STRETCHES = (np.linspace(-1, 1, count).astype(np.float32) for count in (9, 7))
 
@@ -176,6 +178,16 @@ def refined(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate
                 break
             placement = _resolved(agreement, secret, placement)
     return Candidate(score, placement)
+
+
+def converged(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate:
+    """Refined as often as that helps: what begins some pixels away at the edges is not there at once."""
+    for _ in range(_MOST_ROUNDS):
+        better = refined(suspect, candidate, secret)
+        if better.score < candidate.score + _GAIN:
+            return max(candidate, better, key=lambda one: one.score)
+        candidate = better
+    return candidate
 
 
 def _improved(agreement: _Agreement, placement: Placement, reach: float) -> Placement:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.placement import Placement
-from imuge_cli.lattice.refine import Candidate
+from imuge_cli.lattice.refine import SURE, Candidate, converged
 from imuge_cli.lattice.search import promising
 from imuge_cli.lattice.transform import BLOCK, analyse
 from imuge_cli.lattice.undoing import find_undoing
@@ -33,6 +34,12 @@ SEARCH_THRESHOLD = 6.5
 # Tens of millions of places and scales are tried, and the best improved: docs/geometry.md says how far chance goes.
 TEMPLATE_THRESHOLD_ALONE = 8.0
 _MINIMUM_BLOCKS = 64
+# How far beside its place, working pixels, a picture's header can be read.
+_BESIDE = 2
+# Rows and columns that tell whether it was.
+_GLIMPSE = (264, 520)
+# By which share of its pixels a suspect of 1,024 may be scaled, and still lie pixel on pixel.
+_PIXEL_ON_PIXEL = 2e-4
 # Of chips, however the pilots agree.
 _RELIABLE = (0.02, 0.95)
 # Blocks are of so many kinds, from calm to busy, where there are so many of each; as how many pilots of full agreement
@@ -119,16 +126,69 @@ def synchronise_at(
 
     plane: luma, 1 x 1 x H x W, grey levels. thorough: whether blur and the like are undone where it helps.
     """
-    part = plane[..., -top % BLOCK :, -left % BLOCK :]
-    height, width = (side // BLOCK for side in part.shape[-2:])
-    if height * width < _MINIMUM_BLOCKS:
+    part, layout = _aligned(plane, secret, top, left)
+    if layout is None:
         return None
-    layout = make_layout(secret, height, width, top=-(-top // BLOCK), left=-(-left // BLOCK))
     for read in (_direct, _undone) if thorough else (_direct,):
         fix = read(part, layout, steps)
         if fix is not None and fix.header is not None:
             return replace(fix, top=top, left=left)
     return None
+
+
+def lies_beside(plane: Tensor, secret: Secret, fix: Fix) -> bool:
+    """Whether the pilots agree better a pixel beside where a header was read; milliseconds.
+
+    plane: luma, 1 x 1 x H x W, grey levels.
+    """
+    part = plane[..., : _GLIMPSE[0], : _GLIMPSE[1]]
+    beside = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
+    scores = [_pilots_at(part, secret, fix.step, fix.top + down, fix.left + right) for down, right in beside]
+    return max(scores) > scores[0]
+
+
+def synchronise_near(
+    plane: Tensor, secret: Secret, header: Header, fix: Fix, scale: tuple[float, float]
+) -> Placed | None:
+    """The best place of a suspect whose header was read at `fix` or near it: pixel on pixel by the pilots, and, were it
+    cropped or scaled, in between by the template. None where the header is read in none.
+
+    plane: luma, 1 x 1 x H x W, grey levels. scale: of rows and columns, of the suspect's pixels to working ones, were
+    it cropped alone.
+    """
+    found = []
+    if max(abs(1 - scale[0]), abs(1 - scale[1])) < _PIXEL_ON_PIXEL:
+        steps = range(-_BESIDE, _BESIDE + 1)
+        places = [(fix.top + down, fix.left + right) for down, right in product(steps, repeat=2)]
+        top, left = max(places, key=lambda place: _pilots_at(plane, secret, fix.step, *place))
+        whole = synchronise_at(plane, secret, (fix.step,), top, left)
+        if whole is not None:
+            found.append(Placed(whole, Placement(top, left, 1.0, 1.0)))
+    if plane.shape[-2:] != (header.height, header.width):
+        upright = plane[0, 0].cpu().numpy()
+        suspect = Suspect(upright)
+        for down, right in product((0, _BESIDE), repeat=2):
+            start = Placement(fix.top + down, fix.left + right, *scale)
+            candidate = converged(suspect, Candidate(0.0, start), secret)
+            if candidate.score >= SURE:
+                found.append(_read_at(upright, secret, (fix.step,), candidate, thorough=False))
+    read = [placed for placed in found if placed.fix.header == header]
+    return max(read, key=lambda placed: placed.fix.z_score, default=None)
+
+
+def _pilots_at(plane: Tensor, secret: Secret, step: float, top: int, left: int) -> float:
+    """The pilots' agreement of a suspect whose first pixel is the picture's pixel (top, left), standard deviations."""
+    part, layout = _aligned(plane, secret, top, left)
+    return 0.0 if layout is None else pilot_score(analyse(part)[0].cpu().numpy(), layout, step)
+
+
+def _aligned(plane: Tensor, secret: Secret, top: int, left: int) -> tuple[Tensor, Layout | None]:
+    """The suspect from its first whole block on, and the layout there; None where there are too few blocks."""
+    part = plane[..., -top % BLOCK :, -left % BLOCK :]
+    height, width = (side // BLOCK for side in part.shape[-2:])
+    if height * width < _MINIMUM_BLOCKS:
+        return part, None
+    return part, make_layout(secret, height, width, top=-(-top // BLOCK), left=-(-left // BLOCK))
 
 
 def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...]) -> Placed | None:
@@ -138,8 +198,11 @@ def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tupl
     where the template alone is beyond doubt.
     """
     best: tuple[float, Placed] | None = None
-    for candidate in promising(Suspect(plane), secret):
+    suspect = Suspect(plane)
+    for candidate in promising(suspect, secret):
         certain = candidate.score >= TEMPLATE_THRESHOLD_ALONE
+        if certain:
+            candidate = converged(suspect, candidate, secret)
         # To find out what was done to the frequencies takes long: only where the template is certain.
         placed = _read_at(plane, secret, steps, candidate, thorough=certain)
         if placed.fix.header is not None and certain:

@@ -131,6 +131,8 @@ def template_residual(plane: Tensor, dither: Tensor) -> Tensor:
 
     N x 1 x H x W. It leaves the slots of all blocks as they are. Neighbours' filters overlap, hence some rounds.
     """
+    if dither.numel() == 0:  # a strip that is narrower than a point's cell
+        return torch.zeros_like(plane)
     kernel = template_filter(plane.device)
     found = respond(plane, kernel)
     nearest = (torch.round(found / STEP - dither) + dither) * STEP

@@ -25,9 +25,11 @@ from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
 from imuge_cli.lattice.synchronise import (
     Fix,
     Placed,
+    lies_beside,
     synchronise_anywhere,
     synchronise_at,
     synchronise_direct,
+    synchronise_near,
     synchronise_search,
 )
 from imuge_cli.lattice.transform import BLOCK, luma
@@ -155,19 +157,43 @@ class LatticeModel:
         for size in sizes:
             fix = synchronise_direct(self._plane(pixels, size), self._secret, _ALL_STEPS)
             if fix is not None:
-                return self._frame(*self._settle(pixels, fix, size), (height, width))
+                return self._settled(pixels, fix, size)
         plane = self._plane(pixels, sizes[0])
         fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
         if fix is not None and _fits(fix, sizes[0]):
-            return self._frame(*self._settle(pixels, fix, sizes[0]), (height, width))
+            return self._settled(pixels, fix, sizes[0])
         placed = synchronise_anywhere(plane[0, 0].cpu().numpy(), self._secret, _ALL_STEPS)
         if placed is None:
             return None
         place = None if placed.fix.header is None else placed.placement.whole_pixels(*sizes[0])
         fix = None if place is None else synchronise_at(plane, self._secret, _ALL_STEPS, *place)
         if fix is not None and _fits(fix, sizes[0]):
-            return self._frame(*self._settle(pixels, fix, sizes[0]), (height, width))
+            return self._settled(pixels, fix, sizes[0])
         return self._placed_frame(placed, sizes[0], (height, width))
+
+    def _settled(self, pixels: Pixels, fix: Fix, size: tuple[int, int]) -> tuple[Frame, Fix] | None:
+        """The frame that fits best near where a header was read, which may be up to two pixels beside the true place: a
+        suspect of another size than its header tells was cropped or scaled, or both, and any may have been shifted."""
+        suspect = (int(pixels.shape[0]), int(pixels.shape[1]))
+        fix, size = self._settle(pixels, fix, size)
+        header = fix.header
+        if header is None:
+            return self._frame(fix, size, suspect)
+        searched, canvas = working_size(*suspect), _canvas(header)
+        plane = self._plane(pixels, searched)
+        if (header.height, header.width) == suspect and not lies_beside(plane, self._secret, fix):
+            return self._frame(fix, size, suspect)
+        # What a crop that was not scaled takes of a working pixel.
+        unscaled = [
+            own / whole * at / now
+            for own, whole, at, now in zip((header.height, header.width), canvas, searched, suspect, strict=True)
+        ]
+        near = synchronise_near(plane, self._secret, header, fix, (unscaled[0], unscaled[1]))
+        if near is None or near.fix.z_score <= fix.z_score:
+            return self._frame(fix, size, suspect)
+        if near.placement.whole_pixels(*searched) == (near.fix.top, near.fix.left) and _fits(near.fix, searched):
+            return self._frame(near.fix, searched, suspect)
+        return self._placed_frame(near, searched, suspect)
 
     def _placed_frame(
         self, placed: Placed, size: tuple[int, int], suspect: tuple[int, int]
@@ -283,7 +309,7 @@ def _canvas(header: Header) -> tuple[int, int]:
 
 def _fits(fix: Fix, size: tuple[int, int]) -> bool:
     """Whether all of a suspect lies inside the picture that its header tells of."""
-    if fix.header is None:
+    if fix.header is None or min(fix.top, fix.left) < 0:
         return False
     canvas = _canvas(fix.header)
     return fix.top + size[0] <= canvas[0] and fix.left + size[1] <= canvas[1]
