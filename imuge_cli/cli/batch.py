@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -149,6 +150,16 @@ def _ordered(tasks: Sequence[Task], work: Callable[[Task], Outcome], jobs: int) 
                 future.cancel()
 
 
+def _fingerprint(name: str) -> str | None:
+    """Of the file that could not be dealt with; None where it cannot even be read."""
+    from imuge_cli.reporting import sha256_of
+
+    try:
+        return sha256_of(name) if os.path.isfile(name) else None
+    except ImugeError:
+        return None
+
+
 def _failure(command: str, name: str, error: Exception, console: Console) -> Outcome:
     from imuge_cli.reporting import error_report
 
@@ -160,5 +171,5 @@ def _failure(command: str, name: str, error: Exception, console: Console) -> Out
     else:
         code = 2
         console.unexpected(error, file=name)
-    report = error_report(command, file=name, exit_code=code, error=error)
+    report = error_report(command, file=name, exit_code=code, error=error, input_sha256=_fingerprint(name))
     return Outcome(report, str(error), failed=True)

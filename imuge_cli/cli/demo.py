@@ -158,7 +158,7 @@ def _write(
     run: Run, figures: dict[str, Any], paths: dict[str, Path], device: str, console: Console, force: bool
 ) -> None:
     from imuge_cli.image.write import write_mask
-    from imuge_cli.reporting import immunize_report, recover_report, to_json, verify_report
+    from imuge_cli.reporting import immunize_report, recover_report, sha256_of, to_json, verify_report
     from imuge_cli.reporting.html import page
     from imuge_cli.reporting.overlay import heatmap
 
@@ -166,12 +166,30 @@ def _write(
     write_mask(verified.mask, paths["mask"], force=force)
     overlay = heatmap(run.suspect.as_uint8(), verified.probability, verified.mask)
     pictures.write_pixels(overlay, paths["heatmap"], console=console, force=force)
-    made = immunize_report(run.immunized, file=FILES["original"], requested_device=device)
-    told = verify_report(verified, file=FILES["suspect"], requested_device=device)
+    written = {name: {"picture": FILES[name]} for name in ("immunized", "recovered")}
+    made = immunize_report(
+        run.immunized,
+        file=FILES["original"],
+        requested_device=device,
+        outputs=written["immunized"],
+        input_sha256=sha256_of(paths["original"]),
+        output_sha256={"picture": sha256_of(paths["immunized"])},
+    )
+    origin: dict[str, Any] = {
+        "file": FILES["suspect"],
+        "requested_device": device,
+        "input_sha256": run.suspect.source_sha256,
+    }
+    told = verify_report(verified, **origin)
     reports = {"immunize": to_json(made), "verify": to_json(told)}
     if run.recovered is not None:
         pictures.write(run.recovered.picture, paths["recovered"], console=console, format="png", force=force)
-        told = recover_report(run.recovered, file=FILES["suspect"], requested_device=device)
+        told = recover_report(
+            run.recovered,
+            outputs=written["recovered"],
+            output_sha256={"picture": sha256_of(paths["recovered"])},
+            **origin,
+        )
         reports["recover"] = to_json(told)
     body = json_module.dumps({"schema": "imuge.demo/1", "figures": figures, **reports}, indent=2, allow_nan=False)
     pictures.write_bytes((body + "\n").encode("ascii"), paths["json"], console=console, force=force)

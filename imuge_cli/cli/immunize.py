@@ -64,7 +64,7 @@ def immunize(
     def work(task: Plan) -> Outcome:
         return _immunize(engine, task, Telling(device.value, None, report is not None, force, strip), console)
 
-    with page_for(report, console, title="imuge: immunized pictures", force=force) as add:
+    with page_for(report, title="imuge: immunized pictures", force=force) as add:
         tally = run_batch(
             "immunize",
             plans,
@@ -80,7 +80,7 @@ def immunize(
 
 def _immunize(engine: Imuge, task: Plan, telling: Telling, console: Console) -> Outcome:
     from imuge_cli.image.write import as_held
-    from imuge_cli.reporting import immunize_report
+    from imuge_cli.reporting import immunize_report, sha256_of_outputs
     from imuge_cli.reporting.html import Thumbnail, decibel, figure
 
     source = telling.published(pictures.read(task.source))
@@ -99,6 +99,8 @@ def _immunize(engine: Imuge, task: Plan, telling: Telling, console: Console) -> 
         file=task.name,
         requested_device=telling.device,
         outputs=task.outputs(),
+        input_sha256=source.source_sha256,
+        output_sha256=sha256_of_outputs(task.outputs()),
         warnings=tuple(warnings),
     )
     assert report.immunization is not None and report.device is not None and report.key is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imuge_cli.cli.batch import Outcome
 from imuge_cli.cli.console import Console
-from imuge_cli.cli.pictures import STDIO, write_bytes
+from imuge_cli.cli.pictures import STDIO
 from imuge_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -164,19 +165,15 @@ def _check(request: Request, outputs: dict[Path, dict[str, Path]]) -> None:
 
 
 @contextmanager
-def page_for(
-    path: Path | None, console: Console, *, title: str, force: bool
-) -> Iterator[Callable[[Outcome], None] | None]:
+def page_for(path: Path | None, *, title: str, force: bool) -> Iterator[Callable[[Outcome], None] | None]:
     """What takes the outcomes for the HTML page, which is written at the end; None where none was asked for.
 
-    Raises OutputError.
+    Raises OutputError, at once where the page cannot be written.
     """
     if path is None:
         yield None
         return
-    from imuge_cli.reporting.html import page
+    from imuge_cli.reporting.html import PageWriter
 
-    outcomes: list[Outcome] = []
-    yield outcomes.append
-    text = page([(outcome.report, outcome.thumbnails) for outcome in outcomes], title=title)
-    write_bytes(text.encode("utf-8", "replace"), path, console=console, force=force)
+    with PageWriter(sys.stdout.buffer if path == STDIO else path, title=title, force=force) as writer:
+        yield lambda outcome: writer.add(outcome.report, outcome.thumbnails)

@@ -83,7 +83,7 @@ def recover(
     engine = options.make_engine(
         options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
     )
-    with page_for(report, console, title="imuge: recovered pictures", force=force) as add:
+    with page_for(report, title="imuge: recovered pictures", force=force) as add:
         tally = run_batch(
             "recover",
             plans,
@@ -111,7 +111,7 @@ def _recover(
     telling: Telling,
     console: Console,
 ) -> Outcome:
-    from imuge_cli.reporting import recover_report
+    from imuge_cli.reporting import recover_report, sha256_of_outputs
     from imuge_cli.reporting.html import Thumbnail
 
     suspect = telling.published(pictures.read(task.source))
@@ -134,6 +134,8 @@ def _recover(
         requested_device=telling.device,
         reference=figures,
         outputs=task.outputs(),
+        input_sha256=suspect.source_sha256,
+        output_sha256=sha256_of_outputs(task.outputs()),
         warnings=warnings,
     )
     assert report.recovery is not None

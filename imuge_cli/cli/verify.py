@@ -63,7 +63,7 @@ def verify(
     engine = options.make_engine(
         options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
     )
-    with page_for(report, console, title="imuge: verified pictures", force=force) as add:
+    with page_for(report, title="imuge: verified pictures", force=force) as add:
         tally = run_batch(
             "verify",
             plans,
@@ -77,7 +77,7 @@ def verify(
 
 
 def _verify(engine: Imuge, task: Plan, telling: Telling, console: Console) -> Outcome:
-    from imuge_cli.reporting import verify_report
+    from imuge_cli.reporting import sha256_of_outputs, verify_report
 
     suspect = pictures.read(task.source)
     result = engine.verify(suspect)
@@ -89,6 +89,8 @@ def _verify(engine: Imuge, task: Plan, telling: Telling, console: Console) -> Ou
         requested_device=telling.device,
         reference=figures,
         outputs=task.outputs(),
+        input_sha256=suspect.source_sha256,
+        output_sha256=sha256_of_outputs(task.outputs()),
     )
     shown = thumbnails_of(suspect, result.probability, result.mask) if telling.thumbnails else ()
     return Outcome(report, describe(report, console), shown)

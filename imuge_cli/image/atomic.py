@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from imuge_cli.errors import OutputError
@@ -17,12 +18,17 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, force: bool = Fals
     Missing folders are made. An existing file is replaced only with `force`; devices and pipes are
     written to directly. Raises OutputError, and then nothing is left behind.
     """
+    write_chunks(path, (data,), force=force)
+
+
+def write_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *, force: bool = False) -> None:
+    """Like `write_bytes`, for what is too large to be held at once: the chunks are written one after the other."""
     target = Path(path)
     try:
         if target.exists() and not target.is_file():
-            _write_special(target, data)
+            _write_special(target, chunks)
             return
-        _write_regular(Path(os.path.realpath(target)), data, force=force)
+        _write_regular(Path(os.path.realpath(target)), chunks, force=force)
     except FileExistsError:
         raise OutputError(f"{target}: exists already; use --force to replace it") from None
     except OSError as error:
@@ -30,14 +36,14 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, force: bool = Fals
         raise OutputError(f"{target}: cannot be written ({reason}); choose another place with -o") from error
 
 
-def _write_special(target: Path, data: bytes) -> None:
+def _write_special(target: Path, chunks: Iterable[bytes]) -> None:
     if target.is_dir():
         raise OutputError(f"{target}: is a folder, not a file; name a file inside it")
     with target.open("wb") as stream:
-        stream.write(data)
+        stream.writelines(chunks)
 
 
-def _write_regular(target: Path, data: bytes, *, force: bool) -> None:
+def _write_regular(target: Path, chunks: Iterable[bytes], *, force: bool) -> None:
     if not force and target.exists():
         raise FileExistsError
     if not target.parent.is_dir():
@@ -50,7 +56,7 @@ def _write_regular(target: Path, data: bytes, *, force: bool) -> None:
         # os.open instead of tempfile: the finished file should have the rights the umask asks for.
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            stream.writelines(chunks)
             stream.flush()
             os.fsync(stream.fileno())
         if force:

@@ -26,6 +26,7 @@ class Picture:
     grey: the source had one channel; pixels hold it three times.
     dpi: horizontal and vertical resolution in dots per inch.
     source_format: "png", "jpeg", "webp", "bmp", "tiff", "avif", ... or None where made in memory.
+    source_sha256: of the file's bytes as they were read, hexadecimal, or None.
     """
 
     pixels: Pixels
@@ -36,6 +37,7 @@ class Picture:
     grey: bool = False
     dpi: tuple[float, float] | None = None
     source_format: str | None = None
+    source_sha256: str | None = None
 
     def __post_init__(self) -> None:
         pixels, alpha = self.pixels, self.alpha

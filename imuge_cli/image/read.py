@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
 from io import BytesIO
@@ -69,7 +70,8 @@ def _read(data: bytes, kind: str, name: str, max_pixels: int) -> Picture:
             )
         if kind == "PNG":
             png.check_chunks(data)
-        return replace(decode(image, data), source_format=kind.lower())
+        sha256 = hashlib.sha256(data).hexdigest()
+        return replace(decode(image, data), source_format=kind.lower(), source_sha256=sha256)
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ from imuge_cli.reporting.build import (
     recover_report,
     verify_report,
 )
+from imuge_cli.reporting.digest import sha256_of, sha256_of_outputs
 from imuge_cli.reporting.reference import ReferenceFigures, compare
 from imuge_cli.reporting.schema import SCHEMA, Report, to_json, to_line
 
@@ -21,6 +22,8 @@ __all__ = [
     "error_report",
     "immunize_report",
     "recover_report",
+    "sha256_of",
+    "sha256_of_outputs",
     "to_json",
     "to_line",
     "verify_report",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from imuge_cli import __version__
@@ -46,6 +47,8 @@ def immunize_report(
     requested_device: str = "auto",
     outputs: Mapping[str, str] | None = None,
     warnings: tuple[str, ...] = (),
+    input_sha256: str | None = None,
+    output_sha256: Mapping[str, str] | None = None,
 ) -> Report:
     """What was made from one picture, and how faithful it stayed."""
     height, width = result.working_size
@@ -65,6 +68,9 @@ def immunize_report(
         ),
         outputs=outputs,
         warnings=warnings,
+        input_sha256=input_sha256,
+        output_sha256=output_sha256,
+        finished=_now(),
         **_origin(result, requested_device),
     )
 
@@ -77,6 +83,8 @@ def verify_report(
     reference: ReferenceFigures | None = None,
     outputs: Mapping[str, str] | None = None,
     warnings: tuple[str, ...] = (),
+    input_sha256: str | None = None,
+    output_sha256: Mapping[str, str] | None = None,
 ) -> Report:
     """What was done to one suspect."""
     height, width = result.mask.shape
@@ -90,6 +98,9 @@ def verify_report(
         reference=_reference(reference),
         outputs=outputs,
         warnings=warnings,
+        input_sha256=input_sha256,
+        output_sha256=output_sha256,
+        finished=_now(),
         **_origin(result, requested_device),
     )
 
@@ -102,6 +113,8 @@ def recover_report(
     reference: ReferenceFigures | None = None,
     outputs: Mapping[str, str] | None = None,
     warnings: tuple[str, ...] = (),
+    input_sha256: str | None = None,
+    output_sha256: Mapping[str, str] | None = None,
 ) -> Report:
     """What was done to one suspect, and what could be given back. `size` is the recovered picture's."""
     verification = result.verification
@@ -123,11 +136,16 @@ def recover_report(
         reference=_reference(reference),
         outputs=outputs,
         warnings=warnings,
+        input_sha256=input_sha256,
+        output_sha256=output_sha256,
+        finished=_now(),
         **{**_origin(verification, requested_device), "seconds": _finite(result.seconds)},
     )
 
 
-def error_report(command: str, *, file: str, exit_code: int, error: BaseException) -> Report:
+def error_report(
+    command: str, *, file: str, exit_code: int, error: BaseException, input_sha256: str | None = None
+) -> Report:
     """A file that could not be dealt with, so that a batch's report leaves no file out."""
     return Report(
         command=command,
@@ -135,6 +153,8 @@ def error_report(command: str, *, file: str, exit_code: int, error: BaseExceptio
         file=file,
         exit_code=exit_code,
         error=ErrorReport(type(error).__name__, str(error)),
+        input_sha256=input_sha256,
+        finished=_now(),
     )
 
 
@@ -150,7 +170,8 @@ def confidence_of(result: VerifyResult) -> float | None:
     area = sum(region.pixels for region in result.regions)
     if not area:
         return None
-    return _finite(sum(region.confidence * region.pixels for region in result.regions) / area)
+    mean = sum(region.confidence * region.pixels for region in result.regions) / area
+    return _finite(min(mean, 1.0))  # rounding may carry a mean of ones beyond one
 
 
 def device_report(used: str, requested: str, *, needed: bool = True) -> DeviceReport:
@@ -223,6 +244,10 @@ def _origin(result: ImmunizeResult | VerifyResult, requested_device: str) -> dic
         "device": device_report(result.device, requested_device, needed=result.weights_sha256 is not None),
         "seconds": _finite(result.seconds),
     }
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _size(picture: Any) -> Size:

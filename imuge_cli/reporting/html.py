@@ -3,195 +3,210 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
-from typing import Any
+import hashlib
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import IO, BinaryIO
 
-from numpy.typing import NDArray
+from imuge_cli import __version__
+from imuge_cli.errors import OutputError
+from imuge_cli.reporting.markup import text
+from imuge_cli.reporting.schema import Report
+from imuge_cli.reporting.section import cell, section
+from imuge_cli.reporting.thumbnails import Thumbnail, suspect_thumbnails
+from imuge_cli.reporting.wording import ASSUMED, decibel, figure, percent, reference_text, tiles_text, verdict_of
 
-from imuge_cli.reporting.schema import Report, TilesReport
+__all__ = [
+    "ASSUMED",
+    "PageWriter",
+    "Thumbnail",
+    "decibel",
+    "figure",
+    "page",
+    "percent",
+    "reference_text",
+    "suspect_thumbnails",
+    "tiles_text",
+]
 
-_LONGEST = 480  # pixels of a thumbnail's longer side
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222;
-  max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2.5rem; overflow-wrap: anywhere; }
-table { border-collapse: collapse; }
-th, td { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; }
-th { font-weight: 600; } figure { display: inline-block; margin: .5rem 1rem .5rem 0; }
-figure img { max-width: 100%; border: 1px solid #ccc; } figcaption { font-size: .85rem; }
-.verdict { display: inline-block; padding: .1rem .6rem; border-radius: .3rem; color: #fff; background: #666; }
-.intact, .exact { background: #1a7f37; } .tampered, .error { background: #b3261e; }
-"""
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """A small picture for the page. png: the encoded file."""
-
-    caption: str
-    png: bytes
-
-    @classmethod
-    def of(cls, caption: str, pixels: NDArray[Any]) -> Thumbnail:
-        """pixels: H x W x 3 RGB uint8, or H x W (bool or uint8); made smaller where it is large."""
-        import numpy as np
-
-        from imuge_cli.image.picture import Picture
-        from imuge_cli.image.write import encode_picture
-
-        image = pixels.astype(np.uint8) * 255 if pixels.dtype == np.bool_ else pixels
-        image = _smaller(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))
-        return cls(caption, encode_picture(Picture(pixels=image), "png").data)
+_CELL = 200  # pixels of the longer side of a picture in the contact sheet
+_MANY = 20  # files, from which on browsers should lay out only what is in sight
+_PIECE = 1 << 20
+_ORDER = ("error", "tampered", "not-found", "intact", "exact", "immunized")
 
 
-def _smaller(image: NDArray[Any]) -> NDArray[Any]:
-    """H x W x 3 uint8, whole blocks of pixels averaged so that the longer side fits; the rest is cut off."""
-    import numpy as np
+class PageWriter:
+    """Writes a page file by file, in constant memory: what was added waits in temporary files beside the target.
 
-    height, width = image.shape[:2]
-    block = min(-(-max(height, width) // _LONGEST), height, width)
-    if block <= 1:
-        return image
-    rows, cols = height // block, width // block
-    sums = np.zeros((rows, cols, 3), np.uint32)
-    for row in range(block):  # strided views: no copy of the large picture
-        for col in range(block):
-            sums += image[row : rows * block : block, col : cols * block : block]
-    mean: NDArray[Any] = ((sums + block * block // 2) // (block * block)).astype(np.uint8)
-    return mean
+    target: a path, or a binary stream. A path is written atomically by `close`: whole or not at all. As a context
+    manager it closes, or aborts where an exception passes through. For one thread.
+    """
+
+    def __init__(self, target: Path | BinaryIO, *, title: str, force: bool = False) -> None:
+        """Raises OutputError where the target is in the way or its folder cannot be written to."""
+        self._target = target
+        self._title = title
+        self._force = force
+        self._counts: Counter[str] = Counter()
+        self._cells, self._sections = _spools(target, force)
+        self._open = True
+
+    def add(self, report: Report, thumbnails: Sequence[Thumbnail] = ()) -> None:
+        """One more file, with its pictures; neither is kept in memory. Raises OutputError."""
+        if not self._open:
+            raise ValueError("the page is closed")
+        number = self._counts.total() + 1
+        self._write(self._cells, cell(number, report, _small(thumbnails)))
+        self._write(self._sections, section(number, report, thumbnails))
+        self._counts[verdict_of(report)] += 1
+
+    def close(self) -> None:
+        """Put the page together and write it. Raises OutputError. Once closed or aborted, nothing happens."""
+        if not self._open:
+            return
+        try:
+            if isinstance(self._target, Path):
+                from imuge_cli.image.atomic import write_chunks
+
+                write_chunks(self._target, self._chunks(), force=self._force)
+            else:
+                self._target.writelines(self._chunks())
+                self._target.flush()
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop everything; no page is written."""
+        self._open = False
+        self._cells.close()
+        self._sections.close()
+
+    def __enter__(self) -> PageWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _write(self, spool: IO[bytes], content: str) -> None:
+        try:
+            spool.write(content.encode("utf-8"))
+        except OSError as error:
+            raise _unwritable(self._target, error) from error
+
+    def _chunks(self) -> Iterator[bytes]:
+        yield _head(self._title, self._counts).encode("utf-8")
+        if self._counts.total() > 1:
+            yield b'<nav aria-label="Files"><ul class="sheet">\n'
+            yield from _pieces(self._cells)
+            yield b"</ul></nav>\n"
+        yield b'<main class="many">\n' if self._counts.total() > _MANY else b"<main>\n"
+        yield from _pieces(self._sections)
+        yield f"</main>\n<footer>imuge {text(__version__)}</footer>\n<script>{_script()}</script>\n".encode()
+        yield b"</body></html>\n"
 
 
 def page(entries: Sequence[tuple[Report, Sequence[Thumbnail]]], *, title: str) -> str:
     """The page for some files, in their order."""
-    parts = [_section(report, thumbnails) for report, thumbnails in entries]
-    version = escape(entries[0][0].version) if entries else ""
+    stream = BytesIO()
+    with PageWriter(stream, title=title) as writer:
+        for report, thumbnails in entries:
+            writer.add(report, thumbnails)
+    return stream.getvalue().decode("utf-8")
+
+
+def _head(title: str, counts: Counter[str]) -> str:
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_fingerprint(_style())}'; "
+        f"script-src '{_fingerprint(_script())}'; base-uri 'none'; form-action 'none'"
+    )
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n"
-        + "\n".join(parts)
-        + f"\n<p><small>imuge {version}</small></p></body></html>\n"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">\n'
+        f"<title>{text(title)}</title>\n"
+        '<link rel="icon" href="data:,">\n'  # or browsers ask the server for one
+        f"<style>{_style()}</style></head>\n<body>\n"
+        f'<header><h1>{text(title)}</h1><p class="counts">{text(_summary(counts))}</p></header>\n'
     )
 
 
-def _section(report: Report, thumbnails: Sequence[Thumbnail]) -> str:
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _rows(report))
-    figures = "".join(_figure(thumbnail) for thumbnail in thumbnails)
-    verdict = "error" if report.error else report.verification.verdict if report.verification else "immunized"
-    return (
-        f'<section><h2>{escape(report.file)} <span class="verdict {verdict}">{verdict}</span></h2>'
-        f"<table>{rows}</table><div>{figures}</div></section>"
-    )
+def _summary(counts: Counter[str]) -> str:
+    """`3 files: 2 tampered, 1 intact`."""
+    total = counts.total()
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict])
+    return f"{total} {'file' if total == 1 else 'files'}" + (f": {told}" if told else "")
 
 
-def _figure(thumbnail: Thumbnail) -> str:
-    content = base64.b64encode(thumbnail.png).decode("ascii")
-    caption = escape(thumbnail.caption)
-    image = f'<img alt="{caption}" src="data:image/png;base64,{content}">'
-    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+def _small(thumbnails: Sequence[Thumbnail]) -> Thumbnail | None:
+    """The first picture, in the contact sheet's size."""
+    if not thumbnails:
+        return None
+    from imuge_cli.image.preview import smaller
+
+    first = thumbnails[0]
+    small = smaller(first.data, _CELL)
+    return Thumbnail(first.caption, small.data, small.mime, first.height, first.width)
 
 
-def _rows(report: Report) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    if report.error:
-        rows.append((report.error.type, report.error.message))
-    if report.immunization:
-        done = report.immunization
-        layer = "with" if done.exact else "without"
-        told = f"PSNR {decibel(done.psnr)}, SSIM {figure(done.ssim)}, strength {done.strength}, {layer} exact layer"
-        rows.append(("Immunized", told))
-    if report.verification:
-        rows += _verification_rows(report)
-    if report.recovery:
-        rows.append(("Restored", percent(report.recovery.restored_share) + " of the pixels"))
-    if report.reference:
-        rows.append(("Against the original", reference_text(report)))
-    if report.key:
-        rows.append(("Key", f"{report.key.kind}: {report.key.meaning}"))
-    if report.model:
-        rows.append(("Model", f"{report.model.name}, weights {report.model.weights_sha256 or 'none'}"))
-    if report.device:
-        rows.append(("Device", f"{report.device.used} ({report.device.why})"))
-    if report.seconds is not None:
-        rows.append(("Time", f"{report.seconds:.2f} s"))
-    return rows + [("Warning", warning) for warning in report.warnings]
+def _spools(target: Path | BinaryIO, force: bool) -> tuple[IO[bytes], IO[bytes]]:
+    """Two nameless files, gone with the process whatever happens to it; beside the target, where there is room for it.
+
+    Found out before any work is done: whether the target may be written at all.
+    """
+    folder = _folder(target, force) if isinstance(target, Path) else None
+    try:
+        return tempfile.TemporaryFile(dir=folder), tempfile.TemporaryFile(dir=folder)
+    except OSError as error:
+        raise _unwritable(target, error) from error
 
 
-ASSUMED = "taken for immunized: this model leaves nothing that could be found"
-"""What has to be said of the verdicts of models without a lattice."""
+def _folder(target: Path, force: bool) -> Path | None:
+    """Where the page will lie, or the nearest folder above that exists; None (anywhere) for devices and pipes."""
+    if os.path.isdir(target):
+        raise OutputError(f"{target}: is a folder, not a file; name a file inside it")
+    if os.path.exists(target) and not os.path.isfile(target):
+        return None
+    if os.path.isfile(target) and not force:
+        raise OutputError(f"{target}: exists already; use --force to replace it")
+    folder = target.resolve().parent
+    while not os.path.exists(folder):
+        folder = folder.parent
+    return folder
 
 
-def tiles_text(tiles: TilesReport) -> str:
-    """What became of the exact layer's tiles, in one line."""
-    told = [f"{tiles.intact} of {tiles.total} bit for bit as published"]
-    if tiles.proven:
-        told.append(f"{tiles.proven} restored bit for bit, proven by their seals")
-    if tiles.fine:
-        told.append(f"{tiles.fine} restorable to about {tiles.quality_fine:g} dB")
-    if tiles.coarse:
-        told.append(f"{tiles.coarse} restorable to about {tiles.quality_coarse:g} dB")
-    if tiles.lost:
-        told.append(f"{tiles.lost} only from the lattice")
-    return ", ".join(told)
+def _unwritable(target: Path | BinaryIO, error: OSError) -> OutputError:
+    where = target if isinstance(target, Path) else "the page"
+    return OutputError(f"{where}: cannot be written ({error.strerror or error}); choose another place with --report")
 
 
-def _verification_rows(report: Report) -> list[tuple[str, str]]:
-    found = report.verification
-    assert found is not None
-    rows = [
-        ("Layer that answered", found.layer if found.layer != "networks" else f"{found.layer} ({ASSUMED})"),
-        ("Tampered", f"{percent(found.tampered_share)} of the pixels"),
-        ("Confidence", figure(found.confidence)),
-    ]
-    if found.synchronisation is not None:
-        place = found.synchronisation
-        size = f"{place.original.width} x {place.original.height}"
-        size += "" if place.header_read else ", assumed: its header is unreadable"
-        rows.append(
-            (
-                "Synchronisation",
-                f"row {place.offset_rows}, column {place.offset_cols} of the original ({size}), "
-                f"scale {place.scale:.4f}, {place.orientation}"
-                + ("" if place.z_score is None else f", z {place.z_score:.1f}"),
-            )
-        )
-    if found.tiles is not None:
-        rows.append(("Tiles of 16 x 16 pixels", tiles_text(found.tiles)))
-    for number, region in enumerate(found.regions, 1):
-        box = region.box
-        rows.append(
-            (
-                f"Region {number}",
-                f"rows {box.top} to {box.bottom - 1}, columns {box.left} to {box.right - 1}: "
-                f"{region.pixels} pixels, confidence {figure(region.confidence)}",
-            )
-        )
-    return rows
+def _pieces(spool: IO[bytes]) -> Iterator[bytes]:
+    spool.seek(0)
+    while piece := spool.read(_PIECE):
+        yield piece
 
 
-def reference_text(report: Report) -> str:
-    """The comparison with the original in one line."""
-    against = report.reference
-    assert against is not None
-    if against.note:
-        return against.note
-    if against.identical:
-        return "identical"
-    return f"PSNR {decibel(against.psnr)}, SSIM {figure(against.ssim)}, L-PSNR {decibel(against.local_psnr)}"
+def _fingerprint(content: str) -> str:
+    """As a content security policy names the one script or style that may run."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode("utf-8")).digest()).decode("ascii")
 
 
-def decibel(value: float | None) -> str:
-    """Two decimals and the unit; a dash where there is no figure."""
-    return "-" if value is None else f"{value:.2f} dB"
+@cache
+def _style() -> str:
+    return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
-def figure(value: float | None) -> str:
-    """Three decimals; a dash where there is no figure."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def percent(share: float) -> str:
-    """A share of 0..1 in percent, with enough digits to tell little from nothing."""
-    return f"{100 * share:.1f} %" if share == 0 or share >= 0.001 else f"{100 * share:.3f} %"
+@cache
+def _script() -> str:
+    return Path(__file__).with_name("page.js").read_text(encoding="utf-8")

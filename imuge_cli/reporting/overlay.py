@@ -1,4 +1,4 @@
-"""Pictures about pictures: the heat-map laid over a suspect."""
+"""Pictures about pictures: what is laid over a suspect to show where it was tampered with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ _STOPS = np.array([0.0, 0.5, 1.0], np.float32)
 _COLOURS = np.array([[40, 70, 200], [250, 210, 40], [225, 25, 25]], np.float32)
 _STRONGEST = 0.7  # how much of the suspect a certain pixel hides
 _OUTLINE = np.array([255, 255, 255], np.uint8)
+_SURROUND = (0.45, 70.0)  # what is left of the contrast around the mask, and the grey it lies on
+_SPOT_OUTLINE = np.array([255, 0, 140], np.uint8)  # a colour that photographs hardly have
 _STRIP = 256  # rows at a time: float32 copies of a large picture would be many times its size
 
 
@@ -35,6 +37,25 @@ def heatmap(
     if mask is not None:
         blended[outline(mask)] = _OUTLINE
     return blended
+
+
+def spotlight(picture: NDArray[np.uint8], mask: NDArray[Any]) -> NDArray[np.uint8]:
+    """The suspect with the mask's pixels in their own colours, outlined, and all others in pale grey.
+
+    picture: H x W x 3 RGB uint8. mask: H x W bool, True = tampered. Returns H x W x 3 RGB uint8. Raises ValueError
+    where sizes differ.
+    """
+    if mask.shape != picture.shape[:2]:
+        raise ValueError(f"picture {picture.shape[:2]} and mask {mask.shape} must agree in size")
+    mask = mask.astype(bool)
+    contrast, level = _SURROUND
+    shown = np.empty_like(picture)
+    for top in range(0, picture.shape[0], _STRIP):
+        rows = slice(top, top + _STRIP)
+        grey = picture[rows].mean(axis=2, dtype=np.float32, keepdims=True) * contrast + level
+        shown[rows] = np.where(mask[rows, :, None], picture[rows], np.rint(grey).astype(np.uint8))
+    shown[outline(mask)] = _SPOT_OUTLINE
+    return shown
 
 
 def outline(mask: NDArray[Any]) -> NDArray[np.bool_]:

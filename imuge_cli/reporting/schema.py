@@ -7,9 +7,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
+
+from imuge_cli.reporting.limits import AtLeast, Like, OneOf
 
 SCHEMA = "imuge.report/1"
+
+Command: TypeAlias = Annotated[str, OneOf(("immunize", "verify", "recover"))]
+Verdict: TypeAlias = Annotated[str, OneOf(("exact", "intact", "tampered", "not-found"))]
+Layer: TypeAlias = Annotated[str, OneOf(("exact", "lattice", "networks"))]
+KeyKind: TypeAlias = Annotated[str, OneOf(("secret", "published"))]
+ExitCode: TypeAlias = Annotated[int, OneOf((0, 1, 2, 3))]
+Count: TypeAlias = Annotated[int, AtLeast(0)]
+Share: TypeAlias = Annotated[float, AtLeast(0, 1)]
+Sha256: TypeAlias = Annotated[str, Like("^[0-9a-f]{64}$")]
+Moment: TypeAlias = Annotated[str, Like(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
 Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
 
@@ -18,18 +30,18 @@ Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Pl
 class Size:
     """Pixels."""
 
-    height: int
-    width: int
+    height: Count
+    width: Count
 
 
 @dataclass(frozen=True)
 class Box:
     """Pixel bounds in the suspect; `bottom` and `right` are the first row and column outside."""
 
-    top: int
-    left: int
-    bottom: int
-    right: int
+    top: Count
+    left: Count
+    bottom: Count
+    right: Count
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,8 @@ class RegionReport:
     """One connected tampered area. pixels: its area. confidence: 0..1."""
 
     box: Box
-    pixels: int
-    confidence: float
+    pixels: Count
+    confidence: Share
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class SynchronisationReport:
 class KeyReport:
     """kind: "secret" or "published". meaning: what that is worth, in one sentence."""
 
-    kind: str
+    kind: KeyKind
     meaning: str
 
 
@@ -71,7 +83,7 @@ class ModelReport:
     """Family, and the sha256 of its weights (None where it needs none)."""
 
     name: str
-    weights_sha256: str | None
+    weights_sha256: Sha256 | None
 
 
 @dataclass(frozen=True)
@@ -106,12 +118,12 @@ class TilesReport:
     them.
     """
 
-    total: int
-    intact: int
-    proven: int
-    fine: int
-    coarse: int
-    lost: int
+    total: Count
+    intact: Count
+    proven: Count
+    fine: Count
+    coarse: Count
+    lost: Count
     quality_fine: float
     quality_coarse: float
 
@@ -120,11 +132,11 @@ class TilesReport:
 class VerificationReport:
     """What verify found; inside a recover report it describes the suspect. tiles: None where the lattice answered."""
 
-    verdict: str
-    layer: str
-    image_id: int | None
-    tampered_share: float
-    confidence: float | None
+    verdict: Verdict
+    layer: Layer
+    image_id: Count | None
+    tampered_share: Share
+    confidence: Share | None
     regions: tuple[RegionReport, ...]
     synchronisation: SynchronisationReport | None
     tiles: TilesReport | None = None
@@ -134,7 +146,7 @@ class VerificationReport:
 class ImmunizationReport:
     """What immunize did. psnr (dB) and ssim against the input picture. exact: whether it has an exact layer."""
 
-    image_id: int
+    image_id: Count
     strength: str
     psnr: float | None
     ssim: float | None
@@ -149,9 +161,9 @@ class RecoveryReport:
     frame was not restored either).
     """
 
-    restored_share: float
+    restored_share: Share
     changed: bool
-    proven_share: float = 0.0
+    proven_share: Share = 0.0
 
 
 @dataclass(frozen=True)
@@ -164,12 +176,17 @@ class ErrorReport:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything about one file. Parts that do not apply to the command are None."""
+    """Everything about one file. Parts that do not apply to the command are None.
 
-    command: str
+    seconds: what the work took. outputs: kind ("picture", "mask", "heatmap") -> path of what was written; "-" is
+    standard output. input_sha256: of the file as it was read. output_sha256: kind -> of the file as it was written;
+    standard output has none. finished: when the report was made, UTC (ISO 8601).
+    """
+
+    command: Command
     version: str
     file: str
-    exit_code: int
+    exit_code: ExitCode
     size: Size | None = None
     immunization: ImmunizationReport | None = None
     verification: VerificationReport | None = None
@@ -182,6 +199,9 @@ class Report:
     outputs: Mapping[str, str] | None = None
     warnings: tuple[str, ...] = ()
     error: ErrorReport | None = None
+    input_sha256: Sha256 | None = None
+    output_sha256: Mapping[str, Sha256] | None = None
+    finished: Moment | None = None
 
 
 def to_json(report: Report) -> dict[str, Plain]:

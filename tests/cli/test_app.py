@@ -18,7 +18,7 @@ from imuge_cli.cli import app as app_module
 from imuge_cli.cli import options
 
 Maker = Callable[..., Path]
-COMMANDS = ("immunize", "verify", "recover", "keygen", "attack", "demo", "bench", "train", "weights")
+COMMANDS = ("immunize", "verify", "recover", "keygen", "attack", "demo", "doctor", "bench", "train", "weights")
 SUBCOMMANDS = (*((name,) for name in COMMANDS), ("weights", "list"), ("weights", "check"))
 
 

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,37 @@ def test_progress_tells_rate_and_time_left_on_a_terminal(monkeypatch: pytest.Mon
     shown = stream.getvalue()
     assert "/12" in shown and "left" in shown and "12 files in" in shown
     assert "a second" in shown or "s each" in shown
+
+
+def test_reports_name_every_file_by_its_hash(engines: list[FakeEngine], suspect: Maker, picture: Maker) -> None:
+    """What was read, what was written, stdin and files that fail included."""
+    Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    tampered = suspect("t.png", BOX)
+    reports = run("recover", tampered, "broken.png", "missing.png", "--mask-out", "--json").objects
+    by_name = {report["file"]: report for report in reports}
+    assert by_name["t.png"]["input_sha256"] == sha256(tampered.read_bytes()).hexdigest()
+    assert by_name["t.png"]["output_sha256"] == {
+        "picture": sha256(Path("t.recovered.bmp").read_bytes()).hexdigest(),
+        "mask": sha256(Path("t.mask.png").read_bytes()).hexdigest(),
+    }
+    assert by_name["broken.png"]["input_sha256"] == sha256(Path("broken.png").read_bytes()).hexdigest()
+    assert by_name["missing.png"]["input_sha256"] is None
+    (report,) = run("verify", "-", "--json", stdin=tampered.read_bytes()).objects
+    assert report["input_sha256"] == sha256(tampered.read_bytes()).hexdigest()
+    (report,) = run("immunize", picture("p.png"), "--json").objects
+    assert report["output_sha256"] == {"picture": sha256(Path("p.immunized.bmp").read_bytes()).hexdigest()}
+
+
+def test_a_page_goes_to_stdout_too(engines: list[FakeEngine], suspect: Maker) -> None:
+    ran = run("verify", suspect("t.png", BOX), "--report", "-", "--quiet")
+    assert "<!doctype html>" in ran.out and ran.out.rstrip().endswith("</html>")
+
+
+def test_a_page_that_cannot_be_written_is_told_before_any_work(engines: list[FakeEngine], suspect: Maker) -> None:
+    suspect("t.png", BOX)
+    Path("folder").mkdir()
+    Path("page.html").write_bytes(b"precious")
+    for name in ("folder", "page.html"):
+        ran = run("verify", "t.png", "--report", name)
+        assert ran.code == 2 and name in ran.err and ran.out == ""
+    assert not any(engine.calls for engine in engines)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imuge_cli.reporting.overlay import heatmap, outline
+from imuge_cli.reporting.overlay import heatmap, outline, spotlight
 
 
 def test_no_probability_leaves_the_picture_as_it_is() -> None:
@@ -31,6 +31,21 @@ def test_the_masks_outline_is_white_and_lies_inside_it() -> None:
     assert not edge[~mask].any()
     blended = heatmap(np.zeros((20, 20, 3), np.uint8), np.zeros((20, 20), np.float32), mask)
     assert (blended[edge] == 255).all() and (blended[~edge] == 0).all()
+
+
+def test_the_spotlight_keeps_colours_inside_the_mask_only() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (300, 40, 3), dtype=np.uint8)
+    mask = np.zeros((300, 40), bool)
+    mask[250:280, 10:20] = True  # across the strips the overlay works in
+    shown = spotlight(picture, mask)
+    edge = outline(mask)
+    assert np.array_equal(shown[mask & ~edge], picture[mask & ~edge])
+    assert (shown[edge] == shown[edge][0]).all() and np.ptp(shown[edge][0]) > 200
+    around = shown[~mask]
+    assert (around == around[:, :1]).all()  # grey
+    assert np.ptp(around) < 0.6 * 255
+    with pytest.raises(ValueError, match="agree"):
+        spotlight(picture, mask[1:])
 
 
 def test_values_outside_the_range_do_not_overflow() -> None:

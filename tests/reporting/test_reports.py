@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -135,6 +136,23 @@ def test_lines_are_single_and_ascii_whatever_a_file_is_called() -> None:
     line = to_line(error_report("verify", file="a\nb\udcff.png", exit_code=2, error=ValueError("ü")))
     assert line.isascii() and "\n" not in line
     assert json.loads(line)["file"] == "a\nb\udcff.png"
+
+
+def test_files_are_named_by_their_fingerprints_and_the_moment_is_told() -> None:
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    written = {"mask": "2" * 64}
+    body = to_json(verify_report(verify_result(), file="s.jpg", input_sha256="1" * 64, output_sha256=written))
+    assert (body["input_sha256"], body["output_sha256"]) == ("1" * 64, written)
+    told = datetime.strptime(str(body["finished"]), "%Y-%m-%dT%H:%M:%S%z")
+    assert before <= told <= datetime.now(timezone.utc)
+    failed = to_json(error_report("verify", file="x", exit_code=2, error=ValueError("bad"), input_sha256="3" * 64))
+    assert failed["input_sha256"] == "3" * 64 and failed["finished"] is not None
+
+
+def test_a_mean_confidence_never_exceeds_one() -> None:
+    regions = tuple(part(pixels=pixels, confidence=1.0 + 1e-16 * pixels) for pixels in (3, 7, 11))
+    assert confidence_of(verify_result(regions=regions)) == 1.0
+    assert confidence_of(verify_result(regions=(part(pixels=3, confidence=math.nan),))) is None
 
 
 def test_arrays_have_no_place_in_a_report() -> None:

@@ -1,0 +1,111 @@
+"""Reports in words: figures with their units, and what a verdict means."""
+
+from __future__ import annotations
+
+from imuge_cli.reporting.schema import ImmunizationReport, Report, SynchronisationReport, TilesReport
+
+ASSUMED = "taken for immunized: this model leaves nothing that could be found"
+"""What has to be said of the verdicts of models without a lattice."""
+
+
+def verdict_of(report: Report) -> str:
+    """One word for what the file came to: a verdict, `immunized` or `error`."""
+    if report.error:
+        return "error"
+    return report.verification.verdict if report.verification else "immunized"
+
+
+def conclusion(report: Report) -> str:
+    """What came out, in one or two sentences for people who do not know the program."""
+    if report.error:
+        return report.error.message
+    if report.immunization:
+        done = report.immunization
+        layer = "with" if done.exact else "without"
+        return f"Immunized at strength {done.strength}, {layer} exact layer: {fidelity(done)} against the input."
+    return " ".join(_found(report) + _restored(report))
+
+
+def _found(report: Report) -> list[str]:
+    found = report.verification
+    if found is None:
+        return []
+    if found.verdict == "exact":
+        return ["Bit for bit what was immunized."]
+    if found.verdict == "intact":
+        return ["The content is what was immunized; the file was post-processed, but not tampered with."]
+    if found.verdict == "tampered":
+        number = len(found.regions)
+        regions = f" in {number} {'region' if number == 1 else 'regions'}" if number else ""
+        return [f"{percent(found.tampered_share)} of the pixels count as tampered{regions}."]
+    if found.synchronisation is not None:
+        return ["Immunized with this key, but too little of that is left to tell what was changed."]
+    return ["No immunization was found: never immunized, another key, or damaged beyond reading."]
+
+
+def _restored(report: Report) -> list[str]:
+    done = report.recovery
+    if done is None:
+        return []
+    if not done.changed:
+        return ["Nothing to restore: the picture was written as it is."]
+    told = [f"{percent(done.restored_share)} of the pixels were restored."] if done.restored_share else []
+    if done.proven_share:
+        told.append(f"{percent(done.proven_share)} of the pixels came back bit for bit, proven by seals.")
+    return told or ["The original frame was given back."]
+
+
+def fidelity(done: ImmunizationReport) -> str:
+    """PSNR and SSIM in one line."""
+    return f"PSNR {decibel(done.psnr)}, SSIM {figure(done.ssim)}"
+
+
+def place_text(place: SynchronisationReport) -> str:
+    """Where a suspect lies in the original, in one line."""
+    size = f"{place.original.width} x {place.original.height}"
+    size += "" if place.header_read else ", assumed: its header is unreadable"
+    told = (
+        f"row {place.offset_rows}, column {place.offset_cols} of the original ({size}), "
+        f"scale {place.scale:.4f}, {place.orientation}"
+    )
+    return told if place.z_score is None else f"{told}, z {place.z_score:.1f}"
+
+
+def tiles_text(tiles: TilesReport) -> str:
+    """What became of the exact layer's tiles, in one line."""
+    told = [f"{tiles.intact} of {tiles.total} bit for bit as published"]
+    if tiles.proven:
+        told.append(f"{tiles.proven} restored bit for bit, proven by their seals")
+    if tiles.fine:
+        told.append(f"{tiles.fine} restorable to about {tiles.quality_fine:g} dB")
+    if tiles.coarse:
+        told.append(f"{tiles.coarse} restorable to about {tiles.quality_coarse:g} dB")
+    if tiles.lost:
+        told.append(f"{tiles.lost} only from the lattice")
+    return ", ".join(told)
+
+
+def reference_text(report: Report) -> str:
+    """The comparison with the original in one line."""
+    against = report.reference
+    assert against is not None
+    if against.note:
+        return against.note
+    if against.identical:
+        return "identical"
+    return f"PSNR {decibel(against.psnr)}, SSIM {figure(against.ssim)}, L-PSNR {decibel(against.local_psnr)}"
+
+
+def decibel(value: float | None) -> str:
+    """Two decimals and the unit; a dash where there is no figure."""
+    return "-" if value is None else f"{value:.2f} dB"
+
+
+def figure(value: float | None) -> str:
+    """Three decimals; a dash where there is no figure."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def percent(share: float) -> str:
+    """A share of 0..1 in percent, with enough digits to tell little from nothing."""
+    return f"{100 * share:.1f} %" if share == 0 or share >= 0.001 else f"{100 * share:.3f} %"
