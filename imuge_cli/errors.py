@@ -27,7 +27,7 @@ class OutputError(ImugeError):
 
 
 class SecretError(ImugeError):
-    """A key file is missing, unreadable, malformed or open to others."""
+    """A key file is missing, unreadable or malformed."""
 
 
 class WeightsError(ImugeError):

@@ -33,6 +33,7 @@ def seals(
     """
     layout = Layout(header.height, header.width)
     key, context = secret.subkey("exact seal"), header.to_bytes()
+    kind = pixels.dtype.newbyteorder("<")  # whatever the machine's own order
     found = np.empty((len(tiles), SEAL_BYTES), np.uint8)
     for number, tile in enumerate(tiles.tolist()):
         rows, columns = layout.tile_slices(tile)
@@ -42,9 +43,9 @@ def seals(
         )
         digest = hashlib.blake2b(context, digest_size=SEAL_BYTES, key=key)
         digest.update(struct.pack("<II", *divmod(tile, layout.columns)))
-        digest.update(unsealed(pixels[part], header.profile.bases[0]).tobytes())
+        digest.update(unsealed(pixels[part], header.profile.bases[0]).astype(kind).tobytes())
         if alpha is not None and not _opaque(alpha[part]):
-            digest.update(alpha[part].tobytes())
+            digest.update(alpha[part].astype(kind).tobytes())
         found[number] = np.frombuffer(digest.digest(), np.uint8)
     return found
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT_VERSION = 3
-# Version 2 is the same without the synchronization template.
+# Version 2 has no synchronization template, a calm block's gate of .60, and working sizes in multiples of 16.
 READABLE_VERSIONS = (2, 3)
 FAMILIES = ("lattice", "imuge", "imuge_plus")
 STRENGTHS = ("subtle", "balanced", "strong")

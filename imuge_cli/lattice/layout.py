@@ -36,7 +36,7 @@ class Layout:
 def make_layout(secret: Secret, rows: int, columns: int, *, top: int = 0, left: int = 0) -> Layout:
     """The layout of the blocks [top, top + rows) x [left, left + columns) under a secret.
 
-    Format versions 1 and 2: 2 bytes of dither a slot (little endian, over 65,536), then 8 bytes a block: pilot slot
+    Format versions 1 to 3: 2 bytes of dither a slot (little endian, over 65,536), then 8 bytes a block: pilot slot
     (byte 0 modulo 8), header slot (byte 1 modulo 7, over the remaining robust slots), chip number (bytes 2 to 5),
     inversion (lowest bit of byte 6).
     """

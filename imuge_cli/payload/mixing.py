@@ -96,7 +96,7 @@ class Mixing:
 
 
 def make_mixing(secret: Secret, inputs: int, outputs: int, device: torch.device) -> Mixing:
-    """The mixing under a secret. Format version 2: it depends on the secret and the two counts alone."""
+    """The mixing under a secret. Format versions 2 and 3: it depends on the secret and the two counts alone."""
     transforms = -(-max(inputs, outputs) // LONGEST)
     length = transforms * fast_length(-(-max(inputs, outputs) // transforms))
     name = f"payload mixing {inputs} {outputs}"
