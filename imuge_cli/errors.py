@@ -26,6 +26,10 @@ class OutputError(ImugeError):
     """An output exists already, collides with another one, or cannot be written."""
 
 
+class WorkerError(ImugeError):
+    """A process that worked on a file ended without an answer."""
+
+
 class SecretError(ImugeError):
     """A key file is missing, unreadable or malformed."""
 

@@ -38,6 +38,8 @@ _LARGE = 10.0
 """Megapixels from which a command runs once, no batch is timed, and the goal for large pictures' memory holds."""
 _BATCH = 8
 """Pictures in the batch that tells what each further one takes."""
+_TOGETHER = (3, 7)
+"""Pictures for each core in the two batches that tell what each further one takes with as many jobs as cores."""
 
 # A process forked from a large one counts that one's memory as its own until it runs something else, and the
 # peak keeps it. So a small interpreter stands in between, and asks for the peak of its only child.
@@ -73,8 +75,8 @@ class Timing:
     seconds: median over `runs` of the whole process.
 
     inside: what the command says its work took, without starting up and files. further: seconds that each
-    picture after the first takes in a batch, files read and written. peak_mb: largest, in 10^6 bytes, of a
-    single picture. error: why there are no figures, or "".
+    picture after the first takes in a batch, files read and written; together: the same with as many jobs as cores.
+    peak_mb: largest, in 10^6 bytes, of a single picture. error: why there are no figures, or "".
     """
 
     command: str
@@ -86,6 +88,7 @@ class Timing:
     error: str = ""
     further: float | None = None
     suspect: str = ""
+    together: float | None = None
 
     @property
     def name(self) -> str:
@@ -171,7 +174,7 @@ def speed_table(timings: Sequence[Timing]) -> Table:
     rows = [_row(timing) for timing in timings]
     columns = (
         "command", "megapixels", "whole process, s", "to reach", "verdict", "its own work, s",
-        "each further picture, s", "to reach", "verdict", "peak memory, MB", "to reach", "verdict",
+        "each further picture, s", "all cores", "to reach", "verdict", "peak memory, MB", "to reach", "verdict",
     )  # fmt: skip
     errors = tuple(f"{timing.name}: {timing.error}" for timing in timings if timing.error)
     return Table("speed", "Time and memory of whole commands", columns, tuple(rows), errors)
@@ -215,18 +218,29 @@ def _commands(
 
 
 def _with_batch(timing: Timing, given: Sequence[str], picture_file: Path) -> Timing:
-    """With what each picture after the first takes."""
-    folder = picture_file.parent / f"batch-{timing.command}"
-    folder.mkdir()
-    copies = [folder / f"{place}{picture_file.suffix}" for place in range(_BATCH)]
-    for copy in copies:
-        shutil.copy(picture_file, copy)
-    # Only verify tells its verdict by the exit code.
-    own = ["-o", str(folder), "--jobs", "1", "--force", *(["--exit-zero"] if timing.command == "verify" else [])]
-    batch = _repeat([*given, *map(str, copies), *own], timing.command, timing.megapixels, timing.runs)
-    if batch.seconds is None or timing.seconds is None:
-        return replace(timing, error=f"batch: {batch.error}")
-    return replace(timing, further=(batch.seconds - timing.seconds) / (_BATCH - 1))
+    """With what each picture after the first takes, one after the other and several at a time."""
+
+    def batch(pictures: int, jobs: int, runs: int) -> Timing:
+        folder = picture_file.parent / f"batch-{timing.command}-{pictures}"
+        folder.mkdir(exist_ok=True)
+        copies = [folder / f"{place}{picture_file.suffix}" for place in range(pictures)]
+        for copy in copies:
+            shutil.copy(picture_file, copy)
+        # Only verify tells its verdict by the exit code.
+        own = ["-o", str(folder), "--force", *(["--exit-zero"] if timing.command == "verify" else [])]
+        return _repeat([*given, *map(str, copies), *own, "--jobs", str(jobs)], timing.command, timing.megapixels, runs)
+
+    done = batch(_BATCH, 1, timing.runs)
+    if done.seconds is None or timing.seconds is None:
+        return replace(timing, error=f"batch: {done.error}")
+    further = (done.seconds - timing.seconds) / (_BATCH - 1)
+    cores = this_machine().cores
+    # What it takes to start all processes is in both.
+    fewer, more = (batch(many * cores, cores, 1) for many in _TOGETHER)
+    if fewer.seconds is None or more.seconds is None:
+        return replace(timing, further=further, error=f"several jobs: {fewer.error or more.error}")
+    together = (more.seconds - fewer.seconds) / (_TOGETHER[1] - _TOGETHER[0]) / cores
+    return replace(timing, further=further, together=together)
 
 
 def _write_suspect(immunized: Path, suspect: Path) -> None:
@@ -278,7 +292,8 @@ def _row(timing: Timing) -> tuple[str, ...]:
         *_verdict(seconds, timing.seconds),
         number(timing.inside, 2),
         number(timing.further, 2),
-        *_verdict(GOAL_FURTHER.get(timing.command) if timing.further is not None else None, timing.further),
+        number(timing.together, 2),
+        *_verdict(GOAL_FURTHER.get(timing.command) if timing.together is not None else None, timing.together),
         number(timing.peak_mb, 0),
         *_verdict(memory, timing.peak_mb),
     )
@@ -295,6 +310,6 @@ def _verdict(goal: float | None, ours: float | None) -> tuple[str, str]:
 def _conditions(machine: Machine) -> str:
     return (
         f"imuge {__version__}, {machine.cores} cores ({machine.processor}), {machine.system}, Python "
-        f"{machine.python}, torch {machine.torch}. Fresh processes; medians; each further picture: of "
-        f"{_BATCH} in one call."
+        f"{machine.python}, torch {machine.torch}. Fresh processes; medians; each further picture: of {_BATCH} in one "
+        f"call, one at a time, and with --jobs {machine.cores}."
     )

@@ -8,19 +8,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from imuge_cli.cli.console import Console
-from imuge_cli.errors import ImugeError
+from imuge_cli.cli.processes import AHEAD, Crew, Lost
+from imuge_cli.errors import ImugeError, WorkerError
 
 if TYPE_CHECKING:
     from imuge_cli.reporting.html import Thumbnail
     from imuge_cli.reporting.schema import Report
 
 _SEVERITY = {0: 0, 3: 1, 1: 2, 2: 3}
-_AHEAD = 2
-"""Files that are begun for each job before the first of them is told: enough that no job waits, and few enough that
-thousands of files take no more memory than some."""
 _NAMED = 20
 """Failed files that a summary names; each was named when it failed, too."""
 
@@ -92,32 +91,36 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+Work = Callable[[Task, Console], Outcome]
+
+
 def run_batch(
     command: str,
     tasks: Sequence[Task],
-    work: Callable[[Task], Outcome],
+    make: Callable[[], Work[Task]],
     *,
     console: Console,
     json: bool = False,
     data_on_stdout: bool = False,
     jobs: int = 1,
+    processes: bool = False,
     each: Callable[[Outcome], None] | None = None,
 ) -> Tally:
     """Work on every task, telling the outcomes in the tasks' order, and of several how many came to what.
 
-    json: one object per file on stdout, for failed files too. data_on_stdout: a picture goes there, so text
-    is told on stderr. jobs: threads; the networks and codecs release Python's lock while they compute. each: is given
-    every outcome in turn; none is kept, so that memory does not grow with the number of files.
+    make: gives what does one task; called here in any case, so that whatever is wrong with it is told before any work.
+    json: one object per file on stdout, for failed files too. data_on_stdout: a picture goes there, so text is told on
+    stderr. jobs: how many at a time, in threads, or, with `processes` and where there are more than a few files, in
+    processes that each call make (which can be pickled then). each: is given every outcome in turn; none is kept, so
+    that memory does not grow with the number of files.
     """
-
-    def guarded(task: Task) -> Outcome:
-        try:
-            return work(task)
-        except Exception as error:
-            return _failure(command, task.name, error, console)
-
+    work = make()
+    if processes and jobs > 1 and len(tasks) > AHEAD * jobs:
+        outcomes = _in_processes(command, tasks, make, jobs, console)
+    else:
+        outcomes = _in_threads(tasks, partial(_guarded, command, work, console=console), jobs)
     tally, started = Tally(), time.monotonic()
-    for outcome in console.track(_ordered(tasks, guarded, jobs), len(tasks)):
+    for outcome in console.track(outcomes, len(tasks)):
         if json:
             from imuge_cli.reporting.schema import to_line
 
@@ -132,7 +135,14 @@ def run_batch(
     return tally
 
 
-def _ordered(tasks: Sequence[Task], work: Callable[[Task], Outcome], jobs: int) -> Iterator[Outcome]:
+def _guarded(command: str, work: Work[Task], task: Task, console: Console) -> Outcome:
+    try:
+        return work(task, console)
+    except Exception as error:
+        return _failure(command, task.name, error, console)
+
+
+def _in_threads(tasks: Sequence[Task], work: Callable[[Task], Outcome], jobs: int) -> Iterator[Outcome]:
     if jobs == 1 or len(tasks) < 2:
         yield from map(work, tasks)
         return
@@ -141,13 +151,30 @@ def _ordered(tasks: Sequence[Task], work: Callable[[Task], Outcome], jobs: int) 
         try:
             for task in tasks:
                 begun.append(pool.submit(work, task))
-                if len(begun) == _AHEAD * jobs:
+                if len(begun) == AHEAD * jobs:
                     yield begun.popleft().result()
             while begun:
                 yield begun.popleft().result()
         finally:
             for future in begun:
                 future.cancel()
+
+
+def _in_processes(
+    command: str, tasks: Sequence[Task], make: Callable[[], Work[Task]], jobs: int, console: Console
+) -> Iterator[Outcome]:
+    crew: Crew[Task, Outcome] = Crew(partial(_guarding, command, make), jobs, console)
+    for told in crew.results(tasks):
+        if isinstance(told, Lost):
+            error = WorkerError("its process was killed (out of memory?); take fewer --jobs, or this file alone")
+            yield _failure(command, told.task.name, error, console)
+        else:
+            told.say(console)
+            yield told.result
+
+
+def _guarding(command: str, make: Callable[[], Work[Task]]) -> Work[Task]:
+    return partial(_guarded, command, make())
 
 
 def _fingerprint(name: str) -> str | None:

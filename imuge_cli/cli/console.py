@@ -51,6 +51,10 @@ class Console:
         if not said and not self.quiet:
             self._message(f"{label}: {text}")
 
+    def repeat(self, text: str) -> None:
+        """A message that was made elsewhere."""
+        self._message(text)
+
     def error(self, error: BaseException | str, *, file: str | None = None) -> None:
         """What went wrong, in one line, naming the file; with a traceback where one is wanted and useful."""
         text = str(error) or (type(error).__name__ if isinstance(error, BaseException) else "")

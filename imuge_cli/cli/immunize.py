@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +12,7 @@ from imuge_cli.cli import options, pictures
 from imuge_cli.cli.batch import Outcome, run_batch
 from imuge_cli.cli.console import Console, configure
 from imuge_cli.cli.filelist import named
-from imuge_cli.cli.planning import Plan, Request, Wanted, page_for, plan
+from imuge_cli.cli.planning import Plan, Request, Wanted, from_stdin, page_for, plan
 from imuge_cli.cli.suspects import Telling
 from imuge_cli.errors import OutputError
 
@@ -59,26 +61,27 @@ def immunize(
     settings = options.EngineSettings(
         key_file, model, strength.value, device.value, weights, exact=exact, repair=repair.value
     )
-    engine = options.make_engine(settings)
-
-    def work(task: Plan) -> Outcome:
-        return _immunize(engine, task, Telling(device.value, None, report is not None, force, strip), console)
-
+    telling = Telling(device.value, None, report is not None, force, strip)
     with page_for(report, title="imuge: immunized pictures", force=force) as add:
         tally = run_batch(
             "immunize",
             plans,
-            work,
+            partial(_make, settings, telling),
             console=console,
             json=json,
             data_on_stdout=any(task.picture == pictures.STDIO for task in plans),
             jobs=jobs,
+            processes=not from_stdin(plans) and options.on_cpu(device.value, jobs),
             each=add,
         )
     raise typer.Exit(tally.exit_code)
 
 
-def _immunize(engine: Imuge, task: Plan, telling: Telling, console: Console) -> Outcome:
+def _make(settings: options.EngineSettings, telling: Telling) -> Callable[[Plan, Console], Outcome]:
+    return partial(_immunize, options.make_engine(settings), telling)
+
+
+def _immunize(engine: Imuge, telling: Telling, task: Plan, console: Console) -> Outcome:
     from imuge_cli.image.write import as_held
     from imuge_cli.reporting import immunize_report, sha256_of_outputs
     from imuge_cli.reporting.html import Thumbnail, decibel, figure

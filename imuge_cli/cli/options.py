@@ -168,7 +168,7 @@ JobsOption = Annotated[
         envvar="IMUGE_JOBS",
         min=1,
         max=64,
-        help="Files worked on at a time.",
+        help="Files worked on at a time; on the CPU in processes of their own, each with memory of its own.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -217,6 +217,17 @@ class EngineSettings:
     key: Secret | None = None
     exact: bool = True
     repair: str = "normal"
+
+
+def on_cpu(device: str, jobs: int) -> bool:
+    """Whether several jobs are better off in processes of their own: a CUDA device is one for all."""
+    if jobs == 1 or device == Device.cuda.value:
+        return False
+    if device == Device.cpu.value:
+        return True
+    import torch
+
+    return not torch.cuda.is_available()
 
 
 def make_engine(settings: EngineSettings) -> Imuge:

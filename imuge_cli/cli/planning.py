@@ -99,6 +99,11 @@ def plan(request: Request, wanted: Wanted, console: Console) -> list[Plan]:
     return plans
 
 
+def from_stdin(plans: Sequence[Plan]) -> bool:
+    """Whether a picture comes from there, which only this process can read."""
+    return any(plan.source == STDIO for plan in plans)
+
+
 def single_only(plans: Sequence[Plan], option: str, value: Path | None) -> None:
     """Raises UsageError where an option that belongs to one picture meets several."""
     if value is not None and len(plans) > 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ from imuge_cli.cli import options, pictures
 from imuge_cli.cli.batch import Outcome, run_batch
 from imuge_cli.cli.console import Console, configure
 from imuge_cli.cli.filelist import named
-from imuge_cli.cli.planning import Plan, Request, Wanted, page_for, plan, single_only
+from imuge_cli.cli.planning import Plan, Request, Wanted, from_stdin, page_for, plan, single_only
 from imuge_cli.cli.suspects import Telling, describe, figures_against, thumbnails_of, write_findings
 from imuge_cli.errors import InputError
 
@@ -80,18 +82,17 @@ def recover(
         return
     telling = Telling(device.value, reference, report is not None, force, strip)
     given = _read_mask(mask)
-    engine = options.make_engine(
-        options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
-    )
+    settings = options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
     with page_for(report, title="imuge: recovered pictures", force=force) as add:
         tally = run_batch(
             "recover",
             plans,
-            lambda task: _recover(engine, task, given, restore_canvas, telling, console),
+            partial(_make, settings, telling, given, restore_canvas),
             console=console,
             json=json,
             data_on_stdout=any(task.picture == pictures.STDIO for task in plans),
             jobs=jobs,
+            processes=not from_stdin(plans) and options.on_cpu(device.value, jobs),
             each=add,
         )
     raise typer.Exit(tally.exit_code)
@@ -103,12 +104,18 @@ def _read_mask(path: Path | None) -> NDArray[np.bool_] | None:
     return None if path is None else read_mask(path)
 
 
+def _make(
+    settings: options.EngineSettings, telling: Telling, given: NDArray[np.bool_] | None, restore_canvas: bool
+) -> Callable[[Plan, Console], Outcome]:
+    return partial(_recover, options.make_engine(settings), telling, given, restore_canvas)
+
+
 def _recover(
     engine: Imuge,
-    task: Plan,
+    telling: Telling,
     given: NDArray[np.bool_] | None,
     restore_canvas: bool,
-    telling: Telling,
+    task: Plan,
     console: Console,
 ) -> Outcome:
     from imuge_cli.reporting import recover_report, sha256_of_outputs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ from imuge_cli.cli import options, pictures
 from imuge_cli.cli.batch import Outcome, run_batch
 from imuge_cli.cli.console import Console, configure
 from imuge_cli.cli.filelist import named
-from imuge_cli.cli.planning import Plan, Request, Wanted, page_for, plan, single_only
+from imuge_cli.cli.planning import Plan, Request, Wanted, from_stdin, page_for, plan, single_only
 from imuge_cli.cli.suspects import Telling, describe, figures_against, thumbnails_of, write_findings
 
 if TYPE_CHECKING:
@@ -60,23 +62,26 @@ def verify(
     if not plans:
         return
     telling = Telling(device.value, reference, report is not None, force)
-    engine = options.make_engine(
-        options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
-    )
+    settings = options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
     with page_for(report, title="imuge: verified pictures", force=force) as add:
         tally = run_batch(
             "verify",
             plans,
-            lambda task: _verify(engine, task, telling, console),
+            partial(_make, settings, telling),
             console=console,
             json=json,
             jobs=jobs,
+            processes=not from_stdin(plans) and options.on_cpu(device.value, jobs),
             each=add,
         )
     raise typer.Exit(0 if exit_zero and tally.exit_code != ERROR else tally.exit_code)
 
 
-def _verify(engine: Imuge, task: Plan, telling: Telling, console: Console) -> Outcome:
+def _make(settings: options.EngineSettings, telling: Telling) -> Callable[[Plan, Console], Outcome]:
+    return partial(_verify, options.make_engine(settings), telling)
+
+
+def _verify(engine: Imuge, telling: Telling, task: Plan, console: Console) -> Outcome:
     from imuge_cli.reporting import sha256_of_outputs, verify_report
 
     suspect = pictures.read(task.source)

@@ -81,8 +81,9 @@ def test_each_further_picture_is_timed_in_a_batch(tmp_path: Path) -> None:
     none, *timings = json.loads((tmp_path / "speed.json").read_text())["timings"]
     timings, others = timings[:3], timings[3:]
     assert all(timing["further"] is None for timing in (none, *others))
-    # each takes .2 s, whatever starting up takes
+    # each takes .2 s, whatever starting up takes; the pretender knows no jobs
     assert all(0.1 < timing["further"] < timing["seconds"] for timing in timings)
+    assert all(0.05 < timing["together"] < timing["seconds"] for timing in timings)
 
 
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
@@ -100,15 +101,15 @@ def test_missed_times_are_named() -> None:
     table = speed_table(
         [
             Timing("--help", 0.0, 1, 0.4, None, 50.0),
-            Timing("immunize", 1.0, 1, 2.5, 1.5, 601.0, further=1.25),
+            Timing("immunize", 1.0, 1, 2.5, 1.5, 601.0, further=1.75, together=1.25),
             Timing("recover", 24.0, 1, 20.0, 18.0, 1400.0),
             Timing("verify", 1.0, 1, 8.0, 7.0, 500.0, suspect="never immunized"),
         ]
     )
-    nothing = ("-", "-", "-")
+    nothing = ("-", "-", "-", "-")
     assert table.rows[0] == ("imuge --help", "-", "0.40", "<= 0.5", "reached", "-", *nothing, "50", "-", "-")
     assert table.rows[1][3:6] == ("<= 1", "**missed**", "1.50")
-    assert table.rows[1][6:] == ("1.25", "<= 1.5", "reached", "601", "<= 600", "**missed**")
+    assert table.rows[1][6:] == ("1.75", "1.25", "<= 1.5", "reached", "601", "<= 600", "**missed**")
     assert table.rows[2][3:] == ("-", "-", "18.00", *nothing, "1400", "<= 1500", "reached")
     assert table.rows[3][0] == "imuge verify (never immunized)"
     assert table.rows[3][3:] == ("-", "-", "7.00", *nothing, "500", "<= 600", "reached")

@@ -46,7 +46,7 @@ def test_outcomes_come_in_order_and_are_not_kept(jobs: int) -> None:
     alive: weakref.WeakSet[Blob] = weakref.WeakSet()
     lock, seen, most = threading.Lock(), [], 0
 
-    def work(task: Task) -> Outcome:
+    def work(task: Task, console: Console) -> Outcome:
         time.sleep(0.002 * (task.name[2] == "0"))  # some take longer than those after them
         blob = Blob(100)
         with lock:
@@ -59,7 +59,7 @@ def test_outcomes_come_in_order_and_are_not_kept(jobs: int) -> None:
         gc.collect()
         most = max(most, len(alive))
 
-    tally = run_batch("verify", tasks(60), work, console=Console(quiet=True), jobs=jobs, each=each)
+    tally = run_batch("verify", tasks(60), lambda: work, console=Console(quiet=True), jobs=jobs, each=each)
     assert seen == [task.name for task in tasks(60)] and tally.files == 60
     assert most <= 2 * jobs + 2  # not 60
 
@@ -67,7 +67,7 @@ def test_outcomes_come_in_order_and_are_not_kept(jobs: int) -> None:
 def test_no_more_than_some_files_are_begun_ahead() -> None:
     begun: list[str] = []
 
-    def work(task: Task) -> Outcome:
+    def work(task: Task, console: Console) -> Outcome:
         begun.append(task.name)
         return outcome(task)
 
@@ -75,7 +75,7 @@ def test_no_more_than_some_files_are_begun_ahead() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_batch("verify", tasks(100), work, console=Console(quiet=True), jobs=2, each=each)
+        run_batch("verify", tasks(100), lambda: work, console=Console(quiet=True), jobs=2, each=each)
     assert len(begun) < 10
 
 
@@ -145,11 +145,11 @@ def test_progress_tells_rate_and_time_left_on_a_terminal(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("COLUMNS", "120")
 
-    def work(task: Task) -> Outcome:
+    def work(task: Task, console: Console) -> Outcome:
         time.sleep(0.02)
         return outcome(task)
 
-    run_batch("verify", tasks(12), work, console=Console())
+    run_batch("verify", tasks(12), lambda: work, console=Console())
     shown = stream.getvalue()
     assert "/12" in shown and "left" in shown and "12 files in" in shown
     assert "a second" in shown or "s each" in shown

@@ -275,7 +275,9 @@ def test_bad_files_are_named_one_by_one_and_nothing_is_written(command: tuple[st
     assert ran.code == 2
     assert [report["file"] for report in ran.objects] == sorted(bad)
     assert all((report["exit_code"], report["error"]["type"]) == (2, "InputError") for report in ran.objects)
-    for name, line in zip(sorted(bad), ran.err.splitlines(), strict=True):
+    *lines, summary = ran.err.splitlines()
+    assert f"0 done; {len(bad)} failed" in summary
+    for name, line in zip(sorted(bad), lines, strict=True):
         assert line.startswith("imuge: error: ") and name in line and "unexpected" not in line
     assert hashes(Path()) == bad
 
