@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -48,6 +50,7 @@ class Format(str, Enum):
     jpeg = "jpeg"
 
 
+_LOOKS, _BETWEEN = 5, 0.01
 _ENGINE, _FILES, _TELLING = "Key, model and device", "Files", "What is told"
 
 KeyFileOption = Annotated[
@@ -230,12 +233,42 @@ def on_cpu(device: str, jobs: int) -> bool:
     return not torch.cuda.is_available()
 
 
+def leave_busy_cores() -> None:
+    """Take no more threads than there are idle cores at this moment, unless somebody said how many.
+
+    Threads that wait for each other at every small step lose a time slice at each of them where others want the cores
+    as well: one megapixel took 180 s with two threads beside two busy processes, and 8 s with one.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    busy = _busy_cores()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if busy:
+        # Before torch is imported, which reads it once.
+        os.environ["OMP_NUM_THREADS"] = str(max(1, cores - busy))
+
+
+def _busy_cores() -> int:
+    """How many others run now, the median of some looks; 0 where the system does not tell. The load average would count
+    what ended a moment ago, the last picture of a shell loop say."""
+    looks = []
+    for _ in range(_LOOKS):
+        try:
+            # "0.20 0.18 0.12 3/80 11206": three run, this process among them
+            looks.append(int(Path("/proc/loadavg").read_text().split()[3].split("/")[0]) - 1)
+        except (OSError, ValueError, IndexError):
+            return 0
+        time.sleep(_BETWEEN)
+    return max(0, sorted(looks)[len(looks) // 2])
+
+
 def make_engine(settings: EngineSettings) -> Imuge:
     """The library's engine. Raises SecretError, WeightsError, DeviceError, UsageError."""
     from imuge_cli.keys import load_secret
 
     # first: a wrong path should not take the time that torch needs to load
     key = settings.key or load_secret(settings.key_file)
+    leave_busy_cores()
     from imuge_cli.api import Imuge
 
     return Imuge(
