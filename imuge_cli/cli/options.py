@@ -249,15 +249,21 @@ def leave_busy_cores() -> None:
 
 
 def _busy_cores() -> int:
-    """How many others run now, the median of some looks; 0 where the system does not tell. The load average would count
-    what ended a moment ago, the last picture of a shell loop say."""
+    """How many threads of others run now, the median of some looks; 0 where the system does not tell. The load average
+    would count what ended a moment ago, the last picture of a shell loop say."""
     looks = []
     for _ in range(_LOOKS):
         try:
-            # "0.20 0.18 0.12 3/80 11206": three run, this process among them
-            looks.append(int(Path("/proc/loadavg").read_text().split()[3].split("/")[0]) - 1)
+            # "0.20 0.18 0.12 3/80 11206": three run, this one among them
+            running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
+            # "11206 (imuge) R ...": libraries' threads may spin for a while after they were loaded
+            own = sum(
+                Path(task.path, "stat").read_text().rpartition(")")[2].split()[:1] == ["R"]
+                for task in os.scandir("/proc/self/task")
+            )
         except (OSError, ValueError, IndexError):
             return 0
+        looks.append(running - max(1, own))
         time.sleep(_BETWEEN)
     return max(0, sorted(looks)[len(looks) // 2])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -117,9 +118,18 @@ _here: dict[str, Any] = {}
 def _begin(make: Callable[[], Any], threads: int, quiet: bool, verbose: bool) -> None:
     """Whoever started the batch is interrupted, and waits for the files at hand."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # Before anything is imported that reads it.
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     _here.update(work=make(), quiet=quiet, verbose=verbose)
+
+
+def _end_with_parent() -> None:
+    """Whoever is killed must leave no process behind that waits for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do(task: Any) -> Told[Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from imuge_cli.cli import options
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+if not Path("/proc/loadavg").exists():
+    pytest.skip("this system does not tell how many processes run", allow_module_level=True)
+
+
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")  # so that it is put back whatever happens
@@ -17,8 +22,8 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
-    told = iter(lines * 10)
-    monkeypatch.setattr(Path, "read_text", lambda self: next(told))
+    told, read = iter(lines * 10), Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda self: next(told) if str(self) == "/proc/loadavg" else read(self))
 
 
 def test_an_idle_machine_is_used_wholly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +56,30 @@ def test_what_a_person_said_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     load(monkeypatch, f"0 0 0 {CORES + 5}/80 1")
     options.leave_busy_cores()
     assert os.environ["OMP_NUM_THREADS"] == "3"
+
+
+def test_own_threads_are_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries' threads spin for a while after they were loaded."""
+    stop = threading.Event()
+
+    def spin() -> None:
+        while not stop.is_set():
+            sum(range(1000))
+
+    threads = [threading.Thread(target=spin) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    own, read = [], Path.read_text
+
+    def told(self: Path) -> str:
+        text = read(self)
+        if "/task/" in str(self):
+            own.append(text.rpartition(")")[2].split()[0])
+        return text
+
+    monkeypatch.setattr(Path, "read_text", told)
+    options._busy_cores()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert own.count("R") > options._LOOKS  # more than the one that looks
