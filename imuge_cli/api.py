@@ -379,7 +379,8 @@ def _synchronisation(verified: Verified, picture: Picture) -> Synchronisation | 
     frame, header = verified.frame, verified.header
     if frame is None or verified.assumed:
         return None
-    size = (picture.height, picture.width) if frame.placement is None else frame.canvas
+    place = frame.placement
+    size = (picture.height, picture.width) if place is None else frame.canvas
     if header is not None:
         size = (header.height, header.width)
     rows, columns = size[0] / frame.canvas[0], size[1] / frame.canvas[1]
@@ -391,5 +392,6 @@ def _synchronisation(verified: Verified, picture: Picture) -> Synchronisation | 
         original_height=size[0],
         original_width=size[1],
         header_read=header is not None,
-        orientation=UPRIGHT.name if frame.placement is None else frame.placement.orientation.name,
+        orientation=UPRIGHT.name if place is None else place.orientation.name,
+        turned_degrees=0.0 if place is None or place.turn is None else place.turn.degrees,
     )

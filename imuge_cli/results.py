@@ -39,6 +39,8 @@ class Synchronisation:
     could not be read, the synchronization template) exceed chance; None where the exact layer answered, which needs
     none. header_read: False where the header was unreadable; then the suspect's own size stands for the original's, or
     what of the working picture it reaches. orientation: "upright", or how the picture was turned and mirrored.
+    turned_degrees: by how much it was turned to the left besides; the offset then is that of the least upright
+    rectangle around what the suspect shows.
     """
 
     offset_rows: int
@@ -49,6 +51,7 @@ class Synchronisation:
     original_width: int
     header_read: bool
     orientation: str = "upright"
+    turned_degrees: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from imuge_cli.benchmark.cases import in_frame
 from imuge_cli.errors import NotImmunizedError
 from imuge_cli.image.picture import Picture
 from imuge_cli.lattice.placement import ORIENTATIONS
-from imuge_cli.metrics.fidelity import local_psnr
+from imuge_cli.metrics.fidelity import local_psnr, psnr
 from imuge_cli.models.lattice import model
 from imuge_cli.models.lattice.model import LatticeModel
 from imuge_cli.models.protocol import Verified
@@ -59,6 +59,43 @@ def test_a_scaled_suspect_is_verified_and_recovered(engine: Imuge, chain: str, o
     whole = engine.recover(suspect, verification=found, restore_canvas=True).picture.as_uint8()
     assert whole.shape == original.shape
     assert local_psnr(original, whole, truth) > 20
+
+
+@pytest.mark.parametrize("degrees", [0.12, -3.0])
+def test_a_turned_suspect_is_verified_and_recovered(engine: Imuge, degrees: float) -> None:
+    original = photograph("astronaut", 0, 0, 512, 512)
+    sent = engine.immunize(Picture(pixels=original), image_id=77).picture.as_uint8()
+    chain = parse(f"rotate:{degrees}+jpeg:90")
+    untouched = engine.verify(Picture(pixels=apply(chain, sent, np.random.default_rng(5)).image))
+    assert (untouched.verdict, untouched.image_id) == ("intact", 77)
+    assert untouched.synchronisation is not None
+    assert untouched.synchronisation.turned_degrees == pytest.approx(degrees, abs=0.02)
+    truth = np.zeros((512, 512), bool)
+    truth[150:260, 200:300] = True
+    done = apply(chain, np.where(truth[..., None], sent[:1, :1], sent), np.random.default_rng(5))
+    suspect, marked, reference = Picture(pixels=done.image), done.follow(truth), in_frame(original, done)
+    found = engine.verify(suspect)
+    assert found.verdict == "tampered"
+    assert 2 * (found.mask & marked).sum() / (found.mask.sum() + marked.sum()) > 0.93
+    result = engine.recover(suspect, verification=found)
+    back = result.picture.as_uint8()
+    assert local_psnr(reference, back, marked) > 20
+    assert (back[~result.mask] == done.image[~result.mask]).all()
+    whole = engine.recover(suspect, verification=found, restore_canvas=True).picture.as_uint8()
+    assert whole.shape == original.shape
+    # What the turn cut away as well.
+    assert local_psnr(original, whole, truth) > 20 and psnr(original, whole) > 22
+
+
+def test_corners_that_a_turn_left_empty_are_foreign(engine: Imuge) -> None:
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 512, 512)), image_id=77).picture.as_uint8()
+    matrix = cv2.getRotationMatrix2D((255.5, 255.5), 3.0, 1.0)
+    turned = cv2.warpAffine(sent, matrix, (512, 512), flags=cv2.INTER_CUBIC)
+    inside = cv2.warpAffine(np.ones((512, 512), np.float32), matrix, (512, 512)) > 0.99
+    found = engine.verify(Picture(pixels=np.asarray(turned, np.uint8)))
+    assert found.synchronisation is not None
+    assert found.synchronisation.turned_degrees == pytest.approx(3, abs=0.02)
+    assert found.mask[~inside].mean() > 0.8 and found.mask[inside].mean() < 0.03
 
 
 def test_a_frame_around_the_picture_is_foreign_and_stays(engine: Imuge) -> None:

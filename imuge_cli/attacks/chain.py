@@ -54,6 +54,9 @@ KINDS: dict[str, Kind] = {
     "scale": Kind(0.05, 8, "factor; the picture is left at that size", resamples=True, keeps_size=False),
     "scale-back": Kind(0.05, 8, "factor; the picture is then brought back to its size", resamples=True),
     "crop": Kind(0.01, 1, "share of the area that is kept", keeps_size=False),
+    "rotate": Kind(
+        -45, 45, "degrees to the left; the largest part of the same shape without corners is kept", keeps_size=False
+    ),
     "blur": Kind(3, 31, "Gaussian kernel in pixels", whole=True, odd=True),
     "noise": Kind(0, 100, "sigma in grey levels"),
     "brightness": Kind(0.1, 10, "factor"),

@@ -1,4 +1,4 @@
-"""Attacks that change a picture's geometry: scaling and cropping."""
+"""Attacks that change a picture's geometry: scaling, cropping and turning."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ _PILLOW = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANC
 
 
 def resize(image: Image8, height: int, width: int, resampling: str = "auto") -> Image8:
-    """Resample H x W x 3 uint8 to height x width with one of `chain.RESAMPLINGS`."""
+    """Resample H x W x 3 uint8 to height x width with one of `chain.RESAMPLINGS`, or "nearest"."""
     rows, cols = image.shape[:2]
     if (rows, cols) == (height, width):
         return image.copy()
+    if resampling == "nearest":
+        return cast(Image8, cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT))
     if resampling in _PILLOW:
         return np.array(Image.fromarray(image).resize((width, height), _PILLOW[resampling]))
     grows = height * width > rows * cols
@@ -54,6 +56,23 @@ def crop_box(height: int, width: int, share: float, rng: np.random.Generator) ->
     top = int(rng.integers(0, height - rows + 1))
     left = int(rng.integers(0, width - cols + 1))
     return top, left, rows, cols
+
+
+def rotate(image: Image8, degrees: float, *, nearest: bool = False) -> Image8:
+    """Turn H x W x 3 uint8 to the left about its middle, and keep the largest part of the same shape that has no
+    corners, as photo editors do where a horizon is straightened. nearest: no interpolation."""
+    rows, cols = image.shape[:2]
+    angle = math.radians(degrees)
+    sine, cosine = math.sin(angle), math.cos(angle)
+    kept = min(1 / (cosine + abs(sine) * cols / rows), 1 / (cosine + abs(sine) * rows / cols))
+    height, width = max(1, int(rows * kept)), max(1, int(cols * kept))
+    # From the result's pixels to the picture's; numbers of pixels, whose middles are half a pixel further.
+    matrix = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0]])
+    middle = np.array([(cols - 1) / 2, (rows - 1) / 2])
+    matrix[:, 2] = middle - matrix[:, :2] @ np.array([(width - 1) / 2, (height - 1) / 2])
+    flags = (cv2.INTER_NEAREST if nearest else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP
+    turned = cv2.warpAffine(image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cast(Image8, turned)
 
 
 def resize_mask(mask: Mask, height: int, width: int) -> Mask:

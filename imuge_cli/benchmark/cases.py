@@ -92,6 +92,8 @@ def measure(
 
 def in_frame(original: Image8, attacked: Attacked) -> Image8:
     """The pristine original where the suspect shows it, at the suspect's size: h x w x 3 uint8."""
+    if attacked.degrees:
+        return attacked.show(original)
     top, left, rows, cols = attacked.crop_box
     window = original[top : top + rows, left : left + cols]
     size = (int(attacked.image.shape[0]), int(attacked.image.shape[1]))

@@ -78,7 +78,7 @@ def thumbnails_of(suspect: Picture, probability: NDArray[np.float32], mask: NDAr
 
 def describe(report: Report, console: Console) -> str:
     """The verdict for people, in one line and some indented ones."""
-    from imuge_cli.reporting.html import ASSUMED, figure, percent, reference_text, tiles_text
+    from imuge_cli.reporting.html import ASSUMED, figure, orientation_text, percent, reference_text, tiles_text
 
     found = report.verification
     assert found is not None and report.device is not None and report.key is not None
@@ -101,10 +101,10 @@ def describe(report: Report, console: Console) -> str:
             f"{'region' if number == 1 else 'regions'} (confidence {figure(found.confidence)})"
         ]
     place = found.synchronisation
-    if place is not None and (place.orientation != "upright" or abs(place.scale - 1) > _OWN_SCALE):
+    if place is not None and (orientation_text(place) != "upright" or abs(place.scale - 1) > _OWN_SCALE):
         lines.append(
             f"  shows the original ({place.original.width} x {place.original.height}) from row {place.offset_rows}, "
-            f"column {place.offset_cols} on at {percent(place.scale)} of its size, {place.orientation}"
+            f"column {place.offset_cols} on at {percent(place.scale)} of its size, {orientation_text(place)}"
         )
     if found.layer == "networks":
         lines.append(f"  {ASSUMED}")

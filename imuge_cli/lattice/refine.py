@@ -50,7 +50,7 @@ class _Agreement:
 
     def __init__(self, suspect: Suspect, secret: Secret, placement: Placement, *, pattern: bool) -> None:
         self._suspect = suspect
-        height, width = suspect.shape
+        height, width = suspect.upright(placement).shape
         ends = (placement.top + height / placement.rows_scale, placement.left + width / placement.columns_scale)
         self.rows, self.columns = (
             _points(start, end, None if pattern else _POINTS)
@@ -92,7 +92,7 @@ class _Agreement:
         )
         size = ((rows.stop - rows.start) // self._spacing, (columns.stop - columns.start) // self._spacing)
         scale = (placement.rows_scale * self._spacing, placement.columns_scale * self._spacing)
-        samples = self._suspect.samples(scale, placement.start(rows, columns), size)
+        samples = self._suspect.upright(placement).samples(scale, placement.start(rows, columns), size)
         response, *slopes = responses_within(samples, self._spacing, self._smoothed)
         weights = phase_weights(slopes[0] ** 2 + slopes[1] ** 2, _STEEP)
         return phasors(weights, response * RADIANS), np.stack(slopes)
@@ -164,10 +164,9 @@ def _repetitions(points: NDArray[np.int64]) -> list[int]:
 def refined(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate:
     """Place and scales improved as far as the template says, by the pattern and then by all points; given up where the
     pattern says too little. suspect: as it lies."""
-    upright = suspect.undone(candidate.placement.orientation)
     placement, score = candidate.placement, candidate.score
     for pattern, reaches in ((True, (1.0, 0.4, 0.16)), (False, (0.3, 0.1, 0.03))):
-        agreement = _Agreement(upright, secret, placement, pattern=pattern)
+        agreement = _Agreement(suspect, secret, placement, pattern=pattern)
         if agreement.empty:
             return candidate
         for reach in reaches:
@@ -194,15 +193,39 @@ def _improved(agreement: _Agreement, placement: Placement, reach: float) -> Plac
     """The best placement within some working pixels, of shifts and of the points' edges: responses change nearly in
     proportion to displacements of that size, so that a single look at the suspect tells all of them."""
     phases, *slopes = agreement.seen(placement)
-    sides = [_displaced(slope, at, reach) for slope, at in zip(slopes, agreement.relative, strict=True)]
-    scores = ((sides[0] * phases) @ sides[1].T).real
-    best = np.unravel_index(int(scores.argmax()), scores.shape)
+    relative, half, turn = agreement.relative, agreement.half, placement.turn
+    sides = [_displaced(slope, at, reach) for slope, at in zip(slopes, relative, strict=True)]
+    turns = np.zeros(1, np.float32) if turn is None else _STRETCHES * np.float32(reach / math.hypot(*half))
+    # Of a suspect turned further, what a level picture shows on the right is looked for higher, what it shows below
+    # further right.
+    along = slopes[1] * relative[0] * np.float32(half[0]) - slopes[0] * relative[1] * np.float32(half[1])
+    turned = phases * _rotations(np.multiply.outer(turns, along))
+    scores = np.stack([((sides[0] * each) @ sides[1].T).real for each in turned])
+    by, *best = np.unravel_index(int(scores.argmax()), scores.shape)
+    placement = _turned(placement, agreement.centre, float(turns[by]))
     (taller, down), (wider, right) = (divmod(int(at), len(_SHIFTS)) for at in best)
-    shift, stretch, half = _SHIFTS * reach, _STRETCHES * reach, agreement.half
+    shift, stretch = _SHIFTS * reach, _STRETCHES * reach
     return _moved(
         placement,
         agreement.centre,
         (shift[down], shift[right], stretch[taller] / half[0], stretch[wider] / half[1]),
+    )
+
+
+def _turned(begin: Placement, centre: tuple[float, float], radians: float) -> Placement:
+    """As if the suspect had been turned by so much more, a centre kept where the suspect shows it."""
+    turn = begin.turn
+    if turn is None or radians == 0:
+        return begin
+    more = replace(turn, degrees=turn.degrees + math.degrees(radians))
+    # The level picture's middle stays: what lies beside it goes around it.
+    down, right = (centre[0] - begin.top) * begin.rows_scale, (centre[1] - begin.left) * begin.columns_scale
+    moved = more.level_of(*turn.source(down, right))
+    return replace(
+        begin,
+        turn=more,
+        top=begin.top - (moved[0] - down) / begin.rows_scale,
+        left=begin.left - (moved[1] - right) / begin.columns_scale,
     )
 
 

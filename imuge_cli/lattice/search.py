@@ -10,9 +10,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import torch
 
+from imuge_cli.image.turn import Turn
 from imuge_cli.image.working_size import LIMIT
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation, Placement
@@ -31,38 +33,44 @@ _PLENTY = 800.0
 _FRAMED = 2.2
 # By which share one side of a whole picture may have been changed against the other.
 _SQUEEZED = 0.1
+# By how many degrees a suspect may have been turned.
+_TURNED = 5.0
 # Of some 10^7 places the best reaches 5.6 by chance (see docs/geometry.md).
 _PROMISING = 4.5
-_TRIED, _TRIED_CLOSE = 10, 120
+_TRIED, _TRIED_TURNED, _TRIED_CLOSE = 10, 30, 120
 
 
 @dataclass(frozen=True)
 class _Pass:
     """Scales (of rows, of columns) to try, and in which orientations. close: places between pixels are tried as well,
-    so that phases count that bear less displacement; and more of what is found is looked at."""
+    so that phases count that bear less displacement; and more of what is found is looked at. turns: as many as
+    scales, where the suspect is made level first; or none."""
 
     scales: Sequence[Scale]
     orientations: Sequence[Orientation]
     close: bool = False
+    turns: Sequence[Turn] = ()
 
     @property
     def tried(self) -> int:
         """How many of the best places are improved."""
-        return _TRIED_CLOSE if self.close else _TRIED
+        return _TRIED_TURNED if self.turns else _TRIED_CLOSE if self.close else _TRIED
 
 
 def _passes(height: int, width: int, orientations: Sequence[Orientation]) -> Iterator[_Pass]:
-    """From the most probable to the dearest: same scale; any scale, widely spaced; closely spaced, for busy pictures,
-    which bear hardly any displacement; with a frame around."""
+    """From the most probable to the dearest: same scale; any scale, widely spaced; turned a little; one side changed;
+    closely spaced, for busy pictures, which bear hardly any displacement, then turned ones so; with a frame around."""
     yield _Pass([(1.0, 1.0)], orientations)
     yield _Pass(_alike(scales(height, width)), orientations)
     upright = [orientation for orientation in orientations if orientation == UPRIGHT]
+    turned = [(scale, turn) for turn in _turns(height, width) for scale in _straightened(turn)] if upright else []
+    turned_scales, turns = [scale for scale, _ in turned], [turn for _, turn in turned]
+    yield _Pass(turned_scales, upright, turns=turns)
     yield _Pass(squeezed_scales(height, width), upright)
-    for tried, close in (
-        (scales(height, width, _SLACK / 2, fine=True), True),
-        (framed_scales(height, width), False),
-    ):
-        yield _Pass(_alike(scale for scale in tried if scale > _SMALLEST), upright, close)
+    fine, framed = scales(height, width, _SLACK / 2, fine=True), framed_scales(height, width)
+    yield _Pass(_alike(scale for scale in fine if scale > _SMALLEST), upright, close=True)
+    yield _Pass(turned_scales, upright, close=True, turns=turns)
+    yield _Pass(_alike(scale for scale in framed if scale > _SMALLEST), upright)
 
 
 def _alike(tried: Iterable[float]) -> list[Scale]:
@@ -109,19 +117,39 @@ def _squeezes(side: int) -> list[float]:
     return [math.exp(sign * number * step) for number in range(1, int(_SQUEEZED / step) + 1) for sign in (-1, 1)]
 
 
+def _turns(height: int, width: int) -> Iterator[Turn]:
+    """By how much a suspect may have been turned, from the least on."""
+    step = math.degrees(4 * _SLACK / math.hypot(height, width))
+    for number in range(1, math.ceil(_TURNED / step) + 1):
+        for sign in (-1, 1):
+            yield Turn.level(sign * number * step, (height, width), spare=step)
+
+
+def _straightened(turn: Turn) -> Iterator[Scale]:
+    """The scales that a turned suspect most probably has: its own; and, where a large picture was brought to its
+    working size afterwards, those of programs that keep the largest part of its shape without corners, or all of it."""
+    yield 1.0, 1.0
+    for kept in (turn.inscribed(), turn.expanded()):
+        yield 1 / kept, 1 / kept
+
+
 def _candidates(pool: ThreadPoolExecutor, suspect: Suspect, secret: Secret, tried: _Pass) -> list[Candidate]:
     """The most promising placements, most promising first; not improved yet."""
     suspect.prepare(2 * math.sqrt(rows * columns) for rows, columns in tried.scales)
     for orientation in tried.orientations:
         reference(secret, orientation)
-    found = pool.map(
-        lambda scale: best_places(suspect, secret, scale, tried.orientations, close=tried.close), tried.scales
-    )
-    places = sorted((place for places in found for place in places), key=lambda place: -place.score)
-    return [_placed(suspect, secret, place) for place in places[: tried.tried] if place.score >= _PROMISING]
+
+    def looked(scale: Scale, turn: Turn | None) -> list[tuple[Place, Turn | None]]:
+        level = suspect if turn is None else suspect.turned_back(turn)
+        places = best_places(level, secret, scale, tried.orientations, close=tried.close)
+        return [(place, turn) for place in places]
+
+    found = pool.map(looked, tried.scales, tried.turns or repeat(None))
+    places = sorted((place for places in found for place in places), key=lambda place: -place[0].score)
+    return [_placed(suspect, secret, *place) for place in places[: tried.tried] if place[0].score >= _PROMISING]
 
 
-def _placed(suspect: Suspect, secret: Secret, place: Place) -> Candidate:
+def _placed(suspect: Suspect, secret: Secret, place: Place, turn: Turn | None) -> Candidate:
     """A place in a placement's terms: somewhere in the first repetition of the pattern, which one is not known yet."""
     if place.orientation != UPRIGHT:
         # Once more in the picture as it was: there the first point is another one.
@@ -129,7 +157,7 @@ def _placed(suspect: Suspect, secret: Secret, place: Place) -> Candidate:
         (again,) = best_places(upright, secret, place.scale, [UPRIGHT], close=True)
         place = replace(again, orientation=place.orientation)
     top, left = (PITCH // 2 - at for at in (place.row, place.column))
-    return Candidate(place.score, Placement(top, left, *place.scale, place.orientation))
+    return Candidate(place.score, Placement(top, left, *place.scale, place.orientation, turn))
 
 
 def promising(

@@ -19,7 +19,7 @@ from torch import Tensor
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
-from imuge_cli.lattice.placement import Placement
+from imuge_cli.lattice.placement import UPRIGHT, Placement
 from imuge_cli.lattice.refine import SURE, Candidate, converged
 from imuge_cli.lattice.search import promising
 from imuge_cli.lattice.transform import BLOCK, analyse
@@ -40,6 +40,9 @@ _BESIDE = 2
 _GLIMPSE = (264, 520)
 # By which share of its pixels a suspect of 1,024 may be scaled, and still lie pixel on pixel.
 _PIXEL_ON_PIXEL = 2e-4
+# By how many degrees a suspect may have been turned that was found as if it had not been; and by how many working
+# pixels its corners are off where that is worth an interpolation.
+_TURNED, _LEVEL = 1.0, 0.2
 # Of chips, however the pilots agree.
 _RELIABLE = (0.02, 0.95)
 # Blocks are of so many kinds, from calm to busy, where there are so many of each; as how many pilots of full agreement
@@ -143,7 +146,7 @@ def lies_beside(plane: Tensor, secret: Secret, fix: Fix) -> bool:
     """
     part = plane[..., : _GLIMPSE[0], : _GLIMPSE[1]]
     beside = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
-    scores = [_pilots_at(part, secret, fix.step, fix.top + down, fix.left + right) for down, right in beside]
+    scores = [pilots_at(part, secret, fix.step, fix.top + down, fix.left + right) for down, right in beside]
     return max(scores) > scores[0]
 
 
@@ -160,7 +163,7 @@ def synchronise_near(
     if max(abs(1 - scale[0]), abs(1 - scale[1])) < _PIXEL_ON_PIXEL:
         steps = range(-_BESIDE, _BESIDE + 1)
         places = [(fix.top + down, fix.left + right) for down, right in product(steps, repeat=2)]
-        top, left = max(places, key=lambda place: _pilots_at(plane, secret, fix.step, *place))
+        top, left = max(places, key=lambda place: pilots_at(plane, secret, fix.step, *place))
         whole = synchronise_at(plane, secret, (fix.step,), top, left)
         if whole is not None:
             found.append(Placed(whole, Placement(top, left, 1.0, 1.0)))
@@ -176,7 +179,42 @@ def synchronise_near(
     return max(read, key=lambda placed: placed.fix.z_score, default=None)
 
 
-def _pilots_at(plane: Tensor, secret: Secret, step: float, top: int, left: int) -> float:
+def pilot_agreement(fix: Fix, size: tuple[int, int]) -> float:
+    """The mean cosine of the pilots' phase errors in a suspect of so many working pixels."""
+    return fix.z_score / math.sqrt(max(2 * (size[0] // BLOCK) * (size[1] // BLOCK), 1))
+
+
+def synchronise_level(plane: Tensor, secret: Secret, fix: Fix, scale: tuple[float, float]) -> Placed | None:
+    """The place of a suspect that was turned by a fraction of a degree, from one that was found for it as it lies; None
+    where it was not, or a header is read there that is not that of `fix`, or none.
+
+    plane: luma, 1 x 1 x H x W, grey levels. scale: of rows and columns, of the suspect's pixels to working ones.
+    """
+    upright = plane[0, 0].cpu().numpy()
+    start = Candidate(0.0, Placement(fix.top, fix.left, *scale))
+    candidate = _levelled(Suspect(upright), start, secret)
+    if candidate.placement.turn is None or candidate.score < SURE:
+        return None
+    placed = _read_at(upright, secret, (fix.step,), candidate, thorough=False)
+    found = placed.fix.header
+    return placed if found is not None and fix.header in (None, found) else None
+
+
+def _levelled(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate:
+    """The candidate, or what it becomes where the template agrees better with a suspect made level."""
+    placement = candidate.placement
+    if placement.orientation != UPRIGHT or placement.turn is not None:
+        return candidate
+    start = replace(candidate, placement=placement.turnable(suspect.shape, _TURNED))
+    level = converged(suspect, start, secret)
+    turn = level.placement.turn
+    assert turn is not None
+    # Half the diagonal: by how much corners lie beside where they would.
+    moved = math.radians(abs(turn.degrees)) * math.hypot(*suspect.shape) / 2 / placement.scale
+    return level if level is not start and moved > _LEVEL else candidate
+
+
+def pilots_at(plane: Tensor, secret: Secret, step: float, top: int, left: int) -> float:
     """The pilots' agreement of a suspect whose first pixel is the picture's pixel (top, left), standard deviations."""
     part, layout = _aligned(plane, secret, top, left)
     return 0.0 if layout is None else pilot_score(analyse(part)[0].cpu().numpy(), layout, step)
@@ -202,7 +240,7 @@ def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tupl
     for candidate in promising(suspect, secret):
         certain = candidate.score >= TEMPLATE_THRESHOLD_ALONE
         if certain:
-            candidate = converged(suspect, candidate, secret)
+            candidate = _levelled(suspect, converged(suspect, candidate, secret), secret)
         # To find out what was done to the frequencies takes long: only where the template is certain.
         placed = _read_at(plane, secret, steps, candidate, thorough=certain)
         if placed.fix.header is not None and certain:
@@ -216,8 +254,8 @@ def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tupl
 def _read_at(
     plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], candidate: Candidate, *, thorough: bool
 ) -> Placed:
-    placement = candidate.placement
-    upright = placement.orientation.undo(plane)
+    placement = candidate.placement.aligned()
+    upright = placement.upright(plane)
     rows, columns = placement.box(*upright.shape)
     shown = torch.from_numpy(placement.shown(upright, rows, columns))[None, None]
     fix = synchronise_at(shown, secret, steps, rows.start, columns.start, thorough=thorough)

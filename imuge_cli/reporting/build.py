@@ -221,6 +221,7 @@ def _synchronisation(result: VerifyResult) -> SynchronisationReport | None:
         original=Size(int(found.original_height), int(found.original_width)),
         header_read=bool(found.header_read),
         orientation=found.orientation,
+        turned_degrees=float(found.turned_degrees),
     )
 
 

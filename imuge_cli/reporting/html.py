@@ -20,7 +20,16 @@ from imuge_cli.reporting.markup import text
 from imuge_cli.reporting.schema import Report
 from imuge_cli.reporting.section import cell, section
 from imuge_cli.reporting.thumbnails import Thumbnail, suspect_thumbnails
-from imuge_cli.reporting.wording import ASSUMED, decibel, figure, percent, reference_text, tiles_text, verdict_of
+from imuge_cli.reporting.wording import (
+    ASSUMED,
+    decibel,
+    figure,
+    orientation_text,
+    percent,
+    reference_text,
+    tiles_text,
+    verdict_of,
+)
 
 __all__ = [
     "ASSUMED",
@@ -32,6 +41,7 @@ __all__ = [
     "percent",
     "reference_text",
     "suspect_thumbnails",
+    "orientation_text",
     "tiles_text",
 ]
 

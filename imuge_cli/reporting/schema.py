@@ -59,6 +59,7 @@ class SynchronisationReport:
 
     z_score: None where the exact layer told the place. header_read: False where the header was unreadable; `original`
     is then the suspect's own size, for want of better. orientation: "upright", or how it was turned and mirrored.
+    turned_degrees: by how much it was turned to the left besides.
     """
 
     offset_rows: int
@@ -68,6 +69,7 @@ class SynchronisationReport:
     original: Size
     header_read: bool
     orientation: str = "upright"
+    turned_degrees: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,17 @@ def place_text(place: SynchronisationReport) -> str:
     size += "" if place.header_read else ", assumed: its header is unreadable"
     told = (
         f"row {place.offset_rows}, column {place.offset_cols} of the original ({size}), "
-        f"scale {place.scale:.4f}, {place.orientation}"
+        f"scale {place.scale:.4f}, {orientation_text(place)}"
     )
     return told if place.z_score is None else f"{told}, z {place.z_score:.1f}"
+
+
+def orientation_text(place: SynchronisationReport) -> str:
+    """How a suspect was turned and mirrored."""
+    if place.turned_degrees == 0:
+        return place.orientation
+    side = "left" if place.turned_degrees > 0 else "right"
+    return f"turned by {abs(place.turned_degrees):.2f} degrees to the {side}"
 
 
 def tiles_text(tiles: TilesReport) -> str:

@@ -24,6 +24,7 @@ EVERY = [
     "scale:1.5:lanczos",
     "scale-back:0.5",
     "crop:0.7",
+    "rotate:3",
     "blur:5",
     "noise:5",
     "brightness:1.1",
@@ -33,6 +34,7 @@ EVERY = [
     "sharpen",
     "jpeg:70+scale-back:0.7",
     "jpeg:80+crop:0.7",
+    "crop:0.9+rotate:-2+scale:0.8",
 ]
 
 

@@ -71,10 +71,10 @@ def test_attacks_and_chains_are_frozen_and_hashable() -> None:
 
 
 @pytest.mark.parametrize("name", list(KINDS))
-def test_only_scale_and_crop_change_the_size(name: str) -> None:
+def test_only_scalings_crops_and_turns_change_the_size(name: str) -> None:
     kind = KINDS[name]
     strength = kind.high if kind.default is None else kind.default
-    assert Chain((Attack("none"), Attack(name, strength))).keeps_size == (name not in ("scale", "crop"))
+    assert Chain((Attack("none"), Attack(name, strength))).keeps_size == (name not in ("scale", "crop", "rotate"))
 
 
 @st.composite

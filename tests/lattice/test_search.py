@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -55,6 +57,38 @@ def test_a_scaled_crop_is_found_to_a_fraction_of_a_pixel(
     top, left, rows, columns = done.crop_box
     scale = (done.image.shape[0] / rows * done.image.shape[1] / columns) ** 0.5
     assert at_true_place(found, (top, left), scale)
+
+
+@pytest.mark.parametrize("degrees", [-4.3, 0.8])
+def test_a_turned_picture_is_found_and_by_how_much(immunized: NDArray[np.uint8], degrees: float) -> None:
+    done = apply(parse(f"rotate:{degrees}+jpeg:80"), immunized, np.random.default_rng(3))
+    found = first(done.image)
+    assert found is not None and found.placement.turn is not None
+    assert found.placement.turn.degrees == pytest.approx(degrees, abs=0.02)
+    # Of the canvas, which has the suspect's middle.
+    middle = found.placement.top + found.placement.turn.canvas[0] / found.placement.rows_scale / 2
+    assert middle == pytest.approx(256, abs=0.3) and found.placement.scale == pytest.approx(1, rel=0.001)
+
+
+@pytest.mark.parametrize("kept", ["largest part", "all of it"])
+def test_a_large_picture_that_was_turned_is_found(kept: str) -> None:
+    whole = np.tile(photograph("astronaut", 0, 0, 512, 512), (1, 2, 1))[:448]
+    working = Imuge(exact=False).immunize(Picture(pixels=whole), image_id=5).picture.as_uint8()
+    if kept == "all of it":
+        working = cv2.copyMakeBorder(working, 60, 60, 60, 60, cv2.BORDER_CONSTANT)
+    turned = apply(parse("rotate:2.4"), working, np.random.default_rng(0)).image
+    if kept == "all of it":
+        high, wide = (
+            round(448 * math.cos(math.radians(2.4)) + 1024 * math.sin(math.radians(2.4))),
+            round(1024 * math.cos(math.radians(2.4)) + 448 * math.sin(math.radians(2.4))),
+        )
+        top, left = (turned.shape[0] - high) // 2, (turned.shape[1] - wide) // 2
+        turned = turned[top : top + high, left : left + wide]
+    height, width = turned.shape[:2]
+    found = first(cv2.resize(turned, (1024, round(height * 1024 / width)), interpolation=cv2.INTER_AREA))
+    assert found is not None and found.placement.turn is not None
+    assert found.placement.turn.degrees == pytest.approx(2.4, abs=0.02)
+    assert found.placement.scale == pytest.approx(1024 / width, rel=0.001)
 
 
 def test_a_picture_inside_a_frame_is_found(immunized: NDArray[np.uint8]) -> None:

@@ -64,6 +64,7 @@ def verify_result(verdict: str = "tampered", **changes: Any) -> Any:
             original_width=90,
             header_read=True,
             orientation="upright",
+            turned_degrees=0.0,
         ),
         "image_id": 77,
         "tampered_share": float(mask.mean()),

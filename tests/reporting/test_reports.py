@@ -51,6 +51,7 @@ def test_verify_report_says_everything_the_contract_asks_for() -> None:
         "original": {"height": 80, "width": 90},
         "header_read": True,
         "orientation": "upright",
+        "turned_degrees": 0.0,
     }
     assert body["key"]["kind"] == "published" and "everybody" in body["key"]["meaning"]
     assert body["model"] == {"name": "lattice", "weights_sha256": "ab" * 32}

@@ -14,6 +14,8 @@ from imuge_cli.models.protocol import Frame
 Plane = NDArray[np.float32]
 # Working pixels by which a picture's edge may be off.
 _EDGE = 0.3
+# Of a working pixel, that a suspect shows.
+_ALL = 0.999
 
 
 def in_frame(values: NDArray[Any], frame: Frame) -> Plane:
@@ -21,7 +23,7 @@ def in_frame(values: NDArray[Any], frame: Frame) -> Plane:
     size, place = (frame.height, frame.width), frame.placement
     if place is None:
         return to_working(values, size)
-    upright = place.orientation.undo(values)
+    upright = place.upright(values)
     levels = np.empty((*size, values.shape[2]), np.float32)
     for channel in range(values.shape[2]):  # one at a time: a float copy of all three is large
         levels[..., channel] = _shown(upright[..., channel], frame)
@@ -32,7 +34,7 @@ def plane_in_frame(plane: NDArray[Any], frame: Frame) -> Plane:
     """Like in_frame for one plane of any values: H x W to height x width."""
     if frame.placement is None:
         return resize_plane(plane.astype(np.float32), (frame.height, frame.width))
-    return _shown(frame.placement.orientation.undo(plane), frame)
+    return _shown(frame.placement.upright(plane.astype(np.float32)), frame)
 
 
 def _shown(upright: NDArray[Any], frame: Frame) -> Plane:
@@ -40,6 +42,26 @@ def _shown(upright: NDArray[Any], frame: Frame) -> Plane:
     assert place is not None
     box = slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
     return place.shown(upright, *box)
+
+
+def visible(frame: Frame) -> NDArray[np.bool_]:
+    """Which pixels of the frame's box the suspect shows: all, unless it was turned."""
+    turn = None if frame.placement is None else frame.placement.turn
+    if turn is None:
+        return np.ones((frame.height, frame.width), np.bool_)
+    # Nothing but whole ones: what is beyond the edges was made up.
+    return _shown(turn.shown().astype(np.float32), frame) > _ALL
+
+
+def fractions(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """By how much of a pixel, in rows and in columns, each working pixel of the box lies beyond a pixel of a turned
+    suspect: height x width, [0, 1)."""
+    place = frame.placement
+    assert place is not None and place.turn is not None
+    rows = (frame.top - place.top + np.arange(frame.height) + 0.5) * place.rows_scale
+    columns = (frame.left - place.left + np.arange(frame.width) + 0.5) * place.columns_scale
+    at = place.turn.source(*np.meshgrid(rows, columns, indexing="ij"))
+    return (at[0] - 0.5) % 1, (at[1] - 0.5) % 1
 
 
 def foreign(frame: Frame, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
@@ -50,20 +72,18 @@ def foreign(frame: Frame, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
     place = frame.placement
     if place is None:
         return None
-    upright = shape[::-1] if place.orientation.transposed else shape
-    rows, columns = (
-        _beyond(start, scale, side, limit)
-        for start, scale, side, limit in (
-            (place.top, place.rows_scale, upright[0], frame.canvas[0]),
-            (place.left, place.columns_scale, upright[1], frame.canvas[1]),
-        )
+    size = shape if place.turn is not None else place.upright_shape(shape)
+    rows, columns = np.arange(size[0])[:, None] + 0.5, np.arange(size[1])[None] + 0.5
+    if place.turn is not None:
+        rows, columns = place.turn.level_of(rows, columns)
+    beyond = _beyond(place.top + rows / place.rows_scale, frame.canvas[0]) | _beyond(
+        place.left + columns / place.columns_scale, frame.canvas[1]
     )
-    return place.orientation.apply(rows[:, None] | columns[None])
+    return beyond if place.turn is not None else place.orientation.apply(beyond)
 
 
-def _beyond(start: float, scale: float, side: int, limit: int) -> NDArray[np.bool_]:
+def _beyond(at: NDArray[np.floating[Any]], limit: int) -> NDArray[np.bool_]:
     """By their centres: a picture's edge is known to less than half a pixel."""
-    at = start + (np.arange(side) + 0.5) / scale
     return np.asarray((at < -_EDGE) | (at > limit + _EDGE))
 
 
@@ -72,7 +92,6 @@ def plane_in_suspect(plane: Plane, frame: Frame, shape: tuple[int, int]) -> Plan
     place = frame.placement
     if place is None:
         return resize_plane(plane, shape)
-    upright = shape[::-1] if place.orientation.transposed else shape
     start = place.top - frame.top, place.left - frame.left
-    shown = window(plane, start, (1 / place.rows_scale, 1 / place.columns_scale), (upright[0], upright[1]))
-    return place.orientation.apply(shown)
+    size = place.upright_shape(shape)
+    return place.as_suspect(window(plane, start, (1 / place.rows_scale, 1 / place.columns_scale), size))

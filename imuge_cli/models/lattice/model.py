@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imuge_cli.errors import InputError, RecoveryError
+from imuge_cli.image.turn import LONGEST
 from imuge_cli.image.working_size import (
     LIMIT,
     MULTIPLE_BEFORE,
@@ -22,13 +23,17 @@ from imuge_cli.image.working_size import (
 )
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
+from imuge_cli.lattice.interpolation import INTERPOLATIONS, undo_interpolation
 from imuge_cli.lattice.synchronise import (
     Fix,
     Placed,
     lies_beside,
+    pilot_agreement,
+    pilots_at,
     synchronise_anywhere,
     synchronise_at,
     synchronise_direct,
+    synchronise_level,
     synchronise_near,
     synchronise_search,
 )
@@ -37,7 +42,14 @@ from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_
 from imuge_cli.models.lattice.channel import agreement
 from imuge_cli.models.lattice.evidence import block_probability
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.framing import foreign, in_frame, plane_in_frame, plane_in_suspect
+from imuge_cli.models.lattice.framing import (
+    foreign,
+    fractions,
+    in_frame,
+    plane_in_frame,
+    plane_in_suspect,
+    visible,
+)
 from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
@@ -47,6 +59,11 @@ from imuge_cli.networks.verifier import MULTIPLE
 _MARGIN = 48
 # Where V's probability stays below, there is nothing to look at again.
 _SUSPICION = 0.05
+# Mean cosine of the pilots' phase errors, from which on a suspect can not have been turned; working pixels of its
+# shorter side, below which there is next to no whole block in one that was.
+_UNDOUBTED, _TURNABLE = 0.85, 64
+# By how much a scale may differ from 1 where it does not matter.
+_UNSCALED = 5e-3
 # A header is read where single blocks say next to nothing. V then flags what is untouched, or calls intact what is not,
 # where phases agree less than this (docs/experiments.md), unless symbols and draft fit all the same, as after JPEG.
 _LEAST_AGREEMENT, _LITTLE_DOUBT = 0.2, 0.1
@@ -172,15 +189,22 @@ class LatticeModel:
         return self._placed_frame(placed, sizes[0], (height, width))
 
     def _settled(self, pixels: Pixels, fix: Fix, size: tuple[int, int]) -> tuple[Frame, Fix] | None:
-        """The frame that fits best near where a header was read, which may be up to two pixels beside the true place: a
-        suspect of another size than its header tells was cropped or scaled, or both, and any may have been shifted."""
+        """The frame that fits best near where the pilots agree, and most often a header was read, which may be up to
+        two pixels beside the true place: a suspect of another size than its header tells was cropped or scaled, or
+        both, and any may have been shifted, or turned by a fraction of a degree."""
         suspect = (int(pixels.shape[0]), int(pixels.shape[1]))
         fix, size = self._settle(pixels, fix, size)
+        searched = working_size(*suspect)
+        plane = self._plane(pixels, searched)
+        if pilot_agreement(fix, size) < _UNDOUBTED and min(searched) >= _TURNABLE:
+            scale = searched[0] / size[0], searched[1] / size[1]
+            level = synchronise_level(plane, self._secret, fix, scale)
+            if level is not None and (fix.header is None or level.fix.z_score > fix.z_score):
+                return self._placed_frame(level, searched, suspect)
         header = fix.header
         if header is None:
             return self._frame(fix, size, suspect)
-        searched, canvas = working_size(*suspect), _canvas(header)
-        plane = self._plane(pixels, searched)
+        canvas = _canvas(header)
         if (header.height, header.width) == suspect and not lies_beside(plane, self._secret, fix):
             return self._frame(fix, size, suspect)
         # What a crop that was not scaled takes of a working pixel.
@@ -201,16 +225,14 @@ class LatticeModel:
         """size: at which the suspect was searched."""
         fix, header = placed.fix, placed.fix.header
         ratio = (suspect[0] / size[0], suspect[1] / size[1])
-        place = placed.placement
-        if place.orientation.transposed:
-            ratio = ratio[::-1]
-            suspect = suspect[::-1]
-        place = replace(place, rows_scale=place.rows_scale * ratio[0], columns_scale=place.columns_scale * ratio[1])
-        rows, columns = place.box(*suspect)
+        place = placed.placement.at_ratio(ratio, suspect)
+        rows, columns = place.box(*place.upright_shape(suspect))
         canvas = (rows.stop, columns.stop) if header is None else _canvas(header)
         rows, columns = slice(rows.start, min(rows.stop, canvas[0])), slice(columns.start, min(columns.stop, canvas[1]))
         height, width = rows.stop - rows.start, columns.stop - columns.start
         if min(height, width) < BLOCK:
+            return None
+        if place.turn is not None and (min(size) < _TURNABLE or max(place.turn.canvas) > LONGEST):
             return None
         frame = Frame(rows.start, columns.start, height, width, canvas, place.scale, fix.z_score, place)
         if header is not None:
@@ -253,12 +275,30 @@ class LatticeModel:
             slice(frame.top, frame.top + frame.height),
             slice(frame.left, frame.left + frame.width),
         )
-        canvas[..., rows, columns] = _to_tensor(in_frame(pixels, frame), self._device)
-        known[..., rows, columns] = 1
+        canvas[..., rows, columns] = _to_tensor(self._in_frame(pixels, frame, fix), self._device)
+        known[..., rows, columns] = torch.from_numpy(visible(frame)).float().to(self._device)
         code = torch.from_numpy(fix.code)[None].to(self._device)
         level = MIDDLE_LEVEL if fix.header is None else fix.header.level
         levels = torch.tensor([level], device=self._device)
         return receive(carrier, canvas.clamp(0, 255), code, levels, known, fix.step)
+
+    def _in_frame(self, pixels: Pixels, frame: Frame, fix: Fix) -> NDArray[np.float32]:
+        """The suspect's pixels in the frame's box, grey levels; what was lost by turning them made good."""
+        levels, place, header = in_frame(pixels, frame), frame.placement, fix.header
+        if place is None or place.turn is None or header is None or frame.canvas != (header.height, header.width):
+            return levels
+        # Where a picture was immunized at its own size, and not scaled since, its pixels were turned, not smaller ones.
+        if max(abs(1 - place.rows_scale), abs(1 - place.columns_scale)) > _UNSCALED:
+            return levels
+        between = fractions(frame)
+        plane = luma(_to_tensor(levels, torch.device("cpu")))[0, 0].numpy()
+
+        def agreed(name: str | None) -> float:
+            undone = plane if name is None else undo_interpolation(plane, between, name)
+            return pilots_at(torch.from_numpy(undone)[None, None], self._secret, fix.step, frame.top, frame.left)
+
+        best = max((None, *INTERPOLATIONS), key=agreed)
+        return levels if best is None else undo_interpolation(levels, between, best)
 
     @torch.no_grad()
     def recover(
@@ -273,7 +313,7 @@ class LatticeModel:
             slice(frame.left, frame.left + frame.width),
         )
         lost = torch.ones(1, 1, *frame.canvas, device=self._device)
-        small = plane_in_frame(mask, frame) > 0.01
+        small = (plane_in_frame(mask, frame) > 0.01) | ~visible(frame)
         lost[0, 0, rows, columns] = torch.from_numpy(small).float().to(self._device)
         if float(lost.mean()) > 0.97:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
