@@ -105,6 +105,15 @@ SUITES: dict[str, Suite] = {
         (0.05,),
         lean=True,
     ),
+    "turned": Suite(
+        (FULL_SIZE,),
+        (
+            *(f"rotate:{degrees}+jpeg:{quality}" for degrees in ("0.1", "0.3", "1", "-3", "5") for quality in (85, 70)),
+            "rotate:1.5+crop:0.8+jpeg:85",
+        ),
+        ("clone",),
+        (0.05,),
+    ),
     FOREIGN: Suite((FULL_SIZE,), ("none",), (), ()),
     "full": Suite(("256", "512", FULL_SIZE), _EVERY_ATTACK, TAMPERS, (0.05, 0.1, 0.25, 0.4), canvas=True),
 }

@@ -60,6 +60,12 @@ def attack(
         float | None,
         typer.Option("--scale-back", help="Resize by this factor, and back.", rich_help_panel=_BENIGN),
     ] = None,
+    rotate: Annotated[
+        float | None,
+        typer.Option(
+            "--rotate", help="Turn to the left by so many degrees, and cut the corners off.", rich_help_panel=_BENIGN
+        ),
+    ] = None,
     blur: Annotated[
         int | None,
         typer.Option("--blur", help="Gaussian blur, kernel in pixels (odd).", rich_help_panel=_BENIGN),
@@ -96,6 +102,7 @@ def attack(
         "crop": crop,
         "scale": scale,
         "scale-back": scale_back,
+        "rotate": rotate,
         "blur": blur,
         "noise": noise,
         "webp": webp,

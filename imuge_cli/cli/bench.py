@@ -42,9 +42,9 @@ def bench(
         typer.Option(
             "--suite",
             help="smoke, first (default), protocol (the rows of the paper's table), masks (shapes, 40 %, chains), "
-            "exact (files never recompressed), geometry (unknown scale and place), full, foreign (any pictures: are "
-            "they taken for immunized ones?), batch (many files in one call: --pictures, default 1000), or speed: time "
-            "and memory of whole commands, without --data.",
+            "exact (files never recompressed), geometry (unknown scale and place), turned (by up to five degrees), "
+            "full, foreign (any pictures: are they taken for immunized ones?), batch (many files in one call: "
+            "--pictures, default 1000), or speed: time and memory of whole commands, without --data.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the Markdown, CSV and JSON tables.")] = Path(

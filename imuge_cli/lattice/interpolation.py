@@ -83,7 +83,7 @@ def _inverse(name: str, fraction: float) -> NDArray[np.float64]:
     covariance = _CORRELATION ** np.abs(places[:, None] - places)
     received = forward @ covariance @ forward.T + _NOISE * np.eye(used)
     solution: NDArray[np.float64] = np.linalg.solve(received, forward @ covariance[:, len(places) // 2])
-    return solution / solution.sum()
+    return np.asarray(solution / solution.sum())
 
 
 def _taps(name: str, at: float) -> NDArray[np.float64]:
