@@ -45,12 +45,13 @@ class Effort:
 
 @dataclass(frozen=True)
 class Decoded:
-    """coefficients, unaided: N x grid.size, sender's units. ratios, doubt, unaided: see `receiver.Draft`."""
+    """coefficients, unaided: N x grid.size, sender's units. ratios, doubt, open, unaided: see `receiver.Draft`."""
 
     coefficients: Tensor
     ratios: Tensor
     noise: Noise
     doubt: Tensor
+    open: Tensor
     unaided: Tensor
 
 
@@ -140,7 +141,7 @@ class Decoder:
                 break
         refined = replace(self.noise, by_slot=noise)
         ratios = self._ratios(mean, doubt, refined)
-        return Decoded(coefficients=solution, ratios=ratios, noise=refined, doubt=doubt, unaided=unaided)
+        return Decoded(coefficients=solution, ratios=ratios, noise=refined, doubt=doubt, open=expected, unaided=unaided)
 
     def _unwrap(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         gains = self.carrier.gains

@@ -40,6 +40,14 @@ from imuge_cli.lattice.synchronise import (
 from imuge_cli.lattice.transform import BLOCK, luma
 from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.channel import agreement
+from imuge_cli.models.lattice.contradiction import (
+    contradicting,
+    different,
+    disagreement,
+    fits,
+    fits_nothing,
+    on_picture,
+)
 from imuge_cli.models.lattice.evidence import block_probability
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.framing import (
@@ -59,6 +67,8 @@ from imuge_cli.networks.verifier import MULTIPLE
 _MARGIN = 48
 # Where V's probability stays below, there is nothing to look at again.
 _SUSPICION = 0.05
+# Of looking for what symbols contradict.
+_ROUNDS = 8
 # Mean cosine of the pilots' phase errors, from which on a suspect can not have been turned; working pixels of its
 # shorter side, below which there is next to no whole block in one that was.
 _UNDOUBTED, _TURNABLE = 0.85, 64
@@ -145,6 +155,8 @@ class LatticeModel:
         if box is not None:
             solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
+        if fix.header is not None:  # else how large symbols are is not known
+            probability = self._contradicted(carrier, reception, probability, solution)
         inside = probability[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
         around = foreign(frame, (height, width))
@@ -156,6 +168,25 @@ class LatticeModel:
             probability=shown,
             evidence=_Evidence(carrier, reception, probability),
         )
+
+    def _contradicted(self, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft) -> Tensor:
+        """The probability with what the symbols contradict, whatever pilots say, as tampered with."""
+        marked = torch.zeros(carrier.grid.rows, carrier.grid.columns, dtype=torch.bool, device=self._device)
+        doubted, lost = probability, fits_nothing(solution, probability)
+        for _ in range(_ROUNDS):
+            lost = lost and not fits(solution)
+            found = contradicting(disagreement(carrier, reception, solution, doubted), marked, lost=lost)
+            if not bool(found.any()):
+                break
+            marked |= found
+            doubted = torch.maximum(probability, on_picture(marked, carrier))
+            solution = self._networks.solve(carrier, reception, doubted, QUICK)
+        if lost and not fits(solution):
+            # Not to be told where: what the symbols describe is not this picture.
+            return torch.ones_like(probability)
+        if not bool(marked.any()):
+            return probability
+        return torch.maximum(probability, different(reception, solution, on_picture(marked, carrier)))
 
     def _synchronise(self, pixels: Pixels) -> tuple[Frame, Fix] | None:
         """The lattice's place: tried as the suspect lies, then as a crop by the pilots, then at any scale, place and

@@ -32,15 +32,17 @@ class Draft:
 
     picture: N x 3 x H x W, grey levels, not clipped. ratios: N x 14 x rows x columns by slot: log likelihood ratios
     of `overwritten` for each slot's phase given everything else. noise: N x 14: phase noise by slot, cells squared.
-    doubt: N: variance left in a symbol, in standard deviations squared. coefficients: N x grid.size. information: N:
-    bits that the data symbols that are left can carry over that noise, see `channel.capacity`. unaided: N x grid.size:
-    the coefficients as the pixels alone tell them, without symbols.
+    doubt: N: variance left in a symbol, in standard deviations squared; open: N: what of it the evidence accounts for,
+    were all of it right. coefficients: N x grid.size. information: N: bits that the data symbols that are left can
+    carry over that noise, see `channel.capacity`. unaided: N x grid.size: the coefficients as the pixels alone tell
+    them, without symbols.
     """
 
     picture: Tensor
     ratios: Tensor
     noise: Tensor
     doubt: Tensor
+    open: Tensor
     coefficients: Tensor
     information: Tensor
     unaided: Tensor
@@ -81,6 +83,7 @@ def draft(
         ratios=decoded.ratios,
         noise=decoded.noise.mean,
         doubt=decoded.doubt,
+        open=decoded.open,
         coefficients=decoded.coefficients,
         information=_information(carrier, trust, decoded.noise),
         unaided=decoded.unaided,

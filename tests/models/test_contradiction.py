@@ -1,0 +1,111 @@
+"""Forging without the key: pilots and header say that all is well, the symbols do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from forging import recoloured, with_copied_phases
+from numpy.typing import NDArray
+from photographs import photograph
+
+from imuge_cli import Imuge
+from imuge_cli.attacks.benign import apply, parse
+from imuge_cli.image.picture import Picture
+from imuge_cli.metrics.fidelity import local_psnr
+from imuge_cli.metrics.localization import confusion
+from imuge_cli.models.lattice.contradiction import Disagreement, contradicting, on_picture
+from imuge_cli.models.lattice.model import LatticeModel
+
+Pixels8 = NDArray[np.uint8]
+ORIGINAL = photograph("astronaut", 0, 0, 512, 512)
+OTHER = np.ascontiguousarray(np.tile(photograph("coffee", 0, 0, 400, 512), (2, 1, 1))[:512])
+
+
+@pytest.fixture(scope="module")
+def engine() -> Imuge:
+    return Imuge(device="cpu", exact=False)
+
+
+@pytest.fixture(scope="module")
+def sent(engine: Imuge) -> Pixels8:
+    return engine.immunize(Picture(pixels=ORIGINAL), image_id=9).picture.as_uint8()
+
+
+def area(share: float) -> NDArray[np.bool_]:
+    mask = np.zeros((512, 512), bool)
+    side = int(512 * share**0.5)
+    mask[60 : 60 + side, 90 : 90 + side] = True
+    return mask
+
+
+def saved(pixels: Pixels8, chain: str) -> Picture:
+    return Picture(pixels=apply(parse(chain), pixels, np.random.default_rng(3)).image)
+
+
+@pytest.mark.parametrize("share", [0.03, 0.12])
+@pytest.mark.parametrize("chain", ["none", "jpeg:85"])
+def test_copied_phases_are_found_and_what_was_there_comes_back(
+    engine: Imuge, sent: Pixels8, share: float, chain: str
+) -> None:
+    mask = area(share)
+    suspect = saved(with_copied_phases(sent, OTHER, mask), chain)
+    found = engine.verify(suspect)
+    assert (found.verdict, found.image_id) == ("tampered", 9)
+    counts = confusion(found.mask, mask)
+    assert counts.f1 > 0.85 and counts.recall > 0.93
+    before = local_psnr(ORIGINAL, suspect.as_uint8(), mask)
+    back = engine.recover(suspect, verification=found).picture.as_uint8()
+    assert local_psnr(ORIGINAL, back, mask) > before + 8
+
+
+def test_pilots_alone_are_deceived(engine: Imuge, sent: Pixels8, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        LatticeModel, "_contradicted", lambda self, carrier, reception, probability, solution: probability
+    )
+    assert engine.verify(Picture(pixels=with_copied_phases(sent, OTHER, area(0.12)))).verdict == "intact"
+
+
+def test_another_picture_with_all_phases_copied_is_marked_as_a_whole(engine: Imuge, sent: Pixels8) -> None:
+    found = engine.verify(saved(with_copied_phases(sent, OTHER, np.ones((512, 512), bool)), "jpeg:90"))
+    assert found.verdict == "tampered" and found.mask.all()
+
+
+def test_colours_alone_are_found(engine: Imuge, sent: Pixels8) -> None:
+    mask = np.zeros((512, 512), bool)
+    mask[330:480, 130:330] = True  # the orange suit
+    found = engine.verify(saved(recoloured(sent, mask), "jpeg:90"))
+    assert found.verdict == "tampered"
+    counts = confusion(found.mask, mask)
+    assert counts.precision > 0.85 and counts.recall > 0.5
+
+
+@pytest.mark.parametrize("chain", ["jpeg:60", "saturation:1.25", "saturation:0.7", "gamma:0.85", "crop:0.5+jpeg:85"])
+def test_the_picture_itself_contradicts_nothing(engine: Imuge, sent: Pixels8, chain: str) -> None:
+    assert engine.verify(saved(sent, chain)).verdict == "intact"
+
+
+def test_which_blocks_contradict() -> None:
+    ratio = torch.tensor([[[1.0, 1.2, 5.0], [3.0, 1.0, 4.0]]])
+    level = torch.tensor([[[3.0, 20.0, 30.0], [5.0, 1.0, 40.0]]])
+    marked = torch.zeros(2, 3, dtype=torch.bool)
+    found = Disagreement(ratio, level)
+    assert contradicting(found, marked, lost=False).tolist() == [[False, False, True], [False, False, True]]
+    marked[0, 2] = marked[1, 2] = True
+    assert not contradicting(found, marked, lost=False).any()
+    # Where nothing fits, the most conspicuous of the rest.
+    assert contradicting(found, marked, lost=True).tolist() == [[False, False, False], [True, False, False]]
+    marked[:] = True
+    assert not contradicting(found, marked, lost=True).any()
+
+
+def test_blocks_cover_the_picture_also_where_the_grid_has_another_size() -> None:
+    from imuge_cli.keys import Secret
+    from imuge_cli.models.lattice.carrier import make_carrier
+
+    carrier = make_carrier(Secret(b"k" * 32), 200, 264, torch.device("cpu"))
+    blocks = torch.ones(carrier.grid.rows, carrier.grid.columns, dtype=torch.bool)
+    assert on_picture(blocks, carrier).shape == (1, 1, 200, 264) and bool(on_picture(blocks, carrier).all())
+    blocks[:] = False
+    blocks[0, 0] = True
+    assert 0.8 < float(on_picture(blocks, carrier).mean()) * blocks.numel() < 1.2
