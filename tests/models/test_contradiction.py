@@ -86,10 +86,11 @@ def test_the_picture_itself_contradicts_nothing(engine: Imuge, sent: Pixels8, ch
 
 
 def test_which_blocks_contradict() -> None:
-    ratio = torch.tensor([[[1.0, 1.2, 5.0], [3.0, 1.0, 4.0]]])
-    level = torch.tensor([[[3.0, 20.0, 30.0], [5.0, 1.0, 40.0]]])
+    ratio = torch.tensor([[[[1.0, 1.2, 5.0], [3.0, 1.0, 1.0]], [[1.0, 1.0, 1.0], [1.0, 2.5, 4.0]]]])
+    level = torch.tensor([[[[3.0, 20.0, 30.0], [5.0, 1.0, 40.0]], [[1.0, 40.0, 1.0], [1.0, 9.0, 20.0]]]])
     marked = torch.zeros(2, 3, dtype=torch.bool)
     found = Disagreement(ratio, level)
+    # In luma, and in colour.
     assert contradicting(found, marked, lost=False).tolist() == [[False, False, True], [False, False, True]]
     marked[0, 2] = marked[1, 2] = True
     assert not contradicting(found, marked, lost=False).any()

@@ -22,8 +22,9 @@ from imuge_cli.models.lattice.receiver import Draft
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.payload.source import COEFFICIENTS, SOURCE_BLOCK, frequencies, from_grid, sender_scale
 
-# A block contradicts whose disagreement is so many times the median block's, and amounts to so many grey levels.
-_BEYOND_CHANCE, _VISIBLE = 1.8, 14.0
+# A block contradicts whose disagreement is so many times the median block's, and amounts to so many grey levels: of
+# pictures that were not tampered with no block does both, but where colours were driven out of the gamut.
+_BEYOND_CHANCE, _VISIBLE = 1.8, 13.0
 # Where no symbol fits, the median block's disagreement is noise of the others, and less is needed to go on with.
 _MOST_CONSPICUOUS = 1.1
 # Symbols fit nothing that leave more doubt than this, and so many times what the evidence leaves open; they fit still
@@ -41,8 +42,9 @@ _DIFFERENT, _LEAST_SHARE = 12.0, 0.05
 
 @dataclass(frozen=True)
 class Disagreement:
-    """By source block, N x rows x columns. ratio: of what symbols say against the draft to that of the median block;
-    1.1 by chance. level: its root mean square, grey levels, as if it were exact."""
+    """By source block, of luma and of both colour differences: N x 2 x rows x columns. ratio: of what symbols say
+    against the draft to that of the median block; 1.2 by chance. level: its root mean square, grey levels, as if it
+    were exact."""
 
     ratio: Tensor
     level: Tensor
@@ -65,12 +67,16 @@ def disagreement(carrier: Carrier, reception: Reception, solution: Draft, probab
     back = carrier.mixing.transposed((cells * carrier.gains * weight).flatten(1))
     missing = (back * scale * (carrier.mixing.length / power)[:, None]).view(count, -1, COEFFICIENTS)
     missing = _without_saturation(missing, solution.coefficients.view_as(missing))
-    energy = missing.square().mean(2)
-    median = energy.median(1, keepdim=True).values.clamp_min(1e-12)
-    units = sender_scale(missing.device).square()
-    level = ((missing.square() * units).sum(2) - median * units.sum()).clamp_min(0).sqrt() / SOURCE_BLOCK
-    shape = (count, grid.rows, grid.columns)
-    return Disagreement((energy / median).view(shape), level.view(shape))
+    units, luma = sender_scale(missing.device).square(), frequencies(missing.device)[0] == 0
+    ratios, levels = [], []
+    for which in (luma, ~luma):
+        energy, scaled = missing[..., which].square(), units[which]
+        mean = energy.mean(2)
+        median = mean.median(1, keepdim=True).values.clamp_min(1e-12)
+        ratios.append(mean / median)
+        levels.append(((energy * scaled).sum(2) - median * scaled.sum()).clamp_min(0).sqrt() / SOURCE_BLOCK)
+    shape = (count, 2, grid.rows, grid.columns)
+    return Disagreement(torch.stack(ratios, 1).view(shape), torch.stack(levels, 1).view(shape))
 
 
 def _without_saturation(missing: Tensor, drafted: Tensor) -> Tensor:
@@ -103,10 +109,9 @@ def contradicting(found: Disagreement, marked: Tensor, *, lost: bool) -> Tensor:
     marked: rows x columns. lost: whether symbols fit nothing; then the most conspicuous blocks.
     """
     ratio, level = found.ratio[0], found.level[0]
-    beyond = (ratio > _BEYOND_CHANCE) & (level > _VISIBLE) & ~marked
-    if lost and not bool(beyond.any()):
-        least = max(_MOST_CONSPICUOUS, float(ratio[~marked].max()) ** 0.5) if bool((~marked).any()) else math.inf
-        beyond = (ratio > least) & ~marked
+    beyond = ((ratio > _BEYOND_CHANCE) & (level > _VISIBLE)).any(0) & ~marked
+    if lost and not bool(beyond.any() | marked.all()):
+        beyond = (ratio[0] > max(_MOST_CONSPICUOUS, float(ratio[0][~marked].max()) ** 0.5)) & ~marked
     return beyond
 
 
