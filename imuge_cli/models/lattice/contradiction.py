@@ -38,6 +38,7 @@ _AVERAGED = 4.0
 # Of a contradicting block's pixels, mean grey levels of difference, from which on they are what differs; if these are
 # fewer than the share, all of the block is.
 _DIFFERENT, _LEAST_SHARE = 12.0, 0.05
+_CLOSED = 12
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,10 @@ def different(reception: Reception, solution: Draft, blocks: Tensor) -> Tensor:
     """Of contradicting blocks, 1 x 1 x H x W of 0 and 1, the pixels where suspect and draft differ: the same."""
     off = solution.picture.clamp(0, 255) - reception.picture
     mean = _averaged(off).square().mean(1, keepdim=True).sqrt()
-    pixels = (mean > _DIFFERENT).float() * blocks
+    # Closed: where both happen to be alike for a few pixels, what is around them tells.
+    reach = 2 * _CLOSED + 1
+    spread = functional.max_pool2d((mean > _DIFFERENT).float() * blocks, reach, 1, _CLOSED)
+    pixels = (1 - functional.max_pool2d(1 - spread, reach, 1, _CLOSED)) * blocks
     enough = float(pixels.sum()) > _LEAST_SHARE * float(blocks.sum())
     return pixels if enough else blocks
 
