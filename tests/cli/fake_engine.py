@@ -30,6 +30,7 @@ class Synchronisation:
     original_width: int
     header_read: bool
     orientation: str = "upright"
+    turned_degrees: float = 0.0
 
 
 @dataclass(frozen=True)
