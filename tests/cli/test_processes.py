@@ -65,7 +65,8 @@ def test_order_faults_and_messages_are_as_in_one_process(capsys: pytest.CaptureF
     outcomes, code = run(names)
     assert [one.report.file for one in outcomes] == names and code == 2
     processes = {one.report.warnings[0] for one in outcomes if not one.failed}
-    assert len(processes) == 2 and str(os.getpid()) not in processes
+    # On a busy machine the first process may have done all before the second one has started.
+    assert len(processes) in (1, 2) and str(os.getpid()) not in processes
     err = capsys.readouterr().err
     assert err.count("said once") == 1 and err.count("note of ") == 22
     assert "error: bad: unexpected ZeroDivisionError: a fault (IMUGE_DEBUG=1 shows where)" in err
