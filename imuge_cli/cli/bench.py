@@ -24,7 +24,7 @@ def bench(
         list[str] | None,
         typer.Option(
             "--size",
-            help="256, 512, full, or mosaic (four pictures side by side, 4,000 pixels); may be repeated. Default: the "
+            help="256, 512, full, or mosaic (four pictures side by side, 2,600 pixels); may be repeated. Default: the "
             "suite's.",
         ),
     ] = None,

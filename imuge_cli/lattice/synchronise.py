@@ -20,7 +20,7 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
 from imuge_cli.lattice.placement import UPRIGHT, Placement
-from imuge_cli.lattice.refine import SURE, Candidate, converged
+from imuge_cli.lattice.refine import SURE, Candidate, converged, refined
 from imuge_cli.lattice.search import promising
 from imuge_cli.lattice.transform import BLOCK, analyse
 from imuge_cli.lattice.undoing import find_undoing
@@ -43,6 +43,8 @@ _PIXEL_ON_PIXEL = 2e-4
 # By how many degrees a suspect may have been turned that was found as if it had not been; and by how many working
 # pixels its corners are off where that is worth an interpolation.
 _TURNED, _LEVEL = 1.0, 0.2
+# A score of the template that nothing but the true place has.
+_BEYOND_DOUBT = 12.0
 # Of chips, however the pilots agree.
 _RELIABLE = (0.02, 0.95)
 # Blocks are of so many kinds, from calm to busy, where there are so many of each; as how many pilots of full agreement
@@ -206,12 +208,16 @@ def _levelled(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candida
     if placement.orientation != UPRIGHT or placement.turn is not None:
         return candidate
     start = replace(candidate, placement=placement.turnable(suspect.shape, _TURNED))
-    level = converged(suspect, start, secret)
-    turn = level.placement.turn
-    assert turn is not None
-    # Half the diagonal: by how much corners lie beside where they would.
-    moved = math.radians(abs(turn.degrees)) * math.hypot(*suspect.shape) / 2 / placement.scale
-    return level if level is not start and moved > _LEVEL else candidate
+    level = refined(suspect, start, secret)
+    if level.score < _BEYOND_DOUBT or _corners_off(level.placement, suspect) > _LEVEL / 2:
+        level = converged(suspect, max(start, level, key=lambda one: one.score), secret)
+    return level if level is not start and _corners_off(level.placement, suspect) > _LEVEL else candidate
+
+
+def _corners_off(placement: Placement, suspect: Suspect) -> float:
+    """By how many working pixels a turn moves the corners."""
+    degrees = 0.0 if placement.turn is None else placement.turn.degrees
+    return math.radians(abs(degrees)) * math.hypot(*suspect.shape) / 2 / placement.scale
 
 
 def pilots_at(plane: Tensor, secret: Secret, step: float, top: int, left: int) -> float:
