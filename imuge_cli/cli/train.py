@@ -60,6 +60,10 @@ def train(
         int | None,
         typer.Option("--width", min=1, help="With --model imuge: channels at full resolution. Default: 24."),
     ] = None,
+    side: Annotated[
+        int | None,
+        typer.Option("--side", help="With --model imuge: pixels of the windows that are shown. Default: 256."),
+    ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: one per core.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for states and the finished weights.")] = Path(
         "imuge-train"
@@ -103,4 +107,5 @@ def train(
         adversarial=adversarial,
         without=tuple(without or ()),
         width=width,
+        side=side,
     )

@@ -16,9 +16,9 @@ from torch import Tensor
 from imuge_cli.attacks.layer import AttackLayer
 from imuge_cli.checkpoints import load_weights
 from imuge_cli.errors import UsageError
-from imuge_cli.models.imuge.family import FAMILY, ImugeNetworks
+from imuge_cli.models.imuge.family import FAMILY, SIDE, ImugeNetworks
 from imuge_cli.models.registry import pick_device
-from imuge_cli.networks.backbone import Style
+from imuge_cli.networks.backbone import MULTIPLE, Style
 from imuge_cli.networks.precision import short_floats
 from imuge_cli.training.data import VALIDATION, load_pictures
 from imuge_cli.training.finish import write_weights
@@ -30,6 +30,8 @@ from imuge_cli.training.imuge_step import play
 from imuge_cli.training.state import kept, stoppable
 
 _RATE, _BATCH = 2e-4, 8
+# The first stage sees an eighth of it, and halves that once more.
+_LEAST_SIDE = 128
 _SAVE_SECONDS = 120.0
 _REPORT = 25
 MECHANISMS = {
@@ -51,6 +53,7 @@ class _Run:
     device: torch.device
     validate_every: int
     weights: Weights
+    side: int
 
 
 def train_imuge(
@@ -70,15 +73,19 @@ def train_imuge(
     validate_every: int = 200,
     without: Sequence[str] = (),
     width: int | None = None,
+    side: int | None = None,
 ) -> Path:
     """Train E, V and R as the paper does (Adam, 2e-4, batches of 8); returns the weights file written into `out`.
 
     steps: of the whole training; stages and decoupling are shares of it. minutes: stop earlier; resume goes on.
-    without: mechanisms to leave out, of MECHANISMS. width: channels at full resolution, see `Style`. Raises
-    UsageError, InputError, DeviceError.
+    without: mechanisms to leave out, of MECHANISMS. width: channels at full resolution, see `Style`. side: of the
+    windows that are shown, pixels, a multiple of 16 from 128 to 256 (default); smaller ones are quicker, and may change
+    from run to run. Raises UsageError, InputError, DeviceError.
     """
     place = pick_device(device)
-    run = _Run(minutes, batch or _BATCH, out, seed, place, validate_every, Weights())
+    if side is not None and (side % MULTIPLE or not _LEAST_SIDE <= side <= SIDE):
+        raise UsageError(f"--side {side}: a multiple of {MULTIPLE} from {_LEAST_SIDE} to {SIDE} is needed")
+    run = _Run(minutes, batch or _BATCH, out, seed, place, validate_every, Weights(), side or SIDE)
     mechanisms = mechanisms_without(without)
     if resume and width is not None:
         raise UsageError(
@@ -166,7 +173,7 @@ def _step(
     attacks: AttackLayer,
     values: dict[str, list[float]],
 ) -> None:
-    scene = draw_scene(pictures, run.seed, run.batch, state.step, run.device)
+    scene = draw_scene(pictures, run.seed, run.batch, state.step, run.device, run.side)
     # One seed a step, so that a resumed run draws what an uninterrupted one would have.
     drawn = int(np.random.default_rng([run.seed, state.step, 12]).integers(2**62))
     generator = torch.Generator().manual_seed(drawn)

@@ -22,14 +22,19 @@ _VALIDATED = 8
 _QUALITY = 70
 
 
-def draw_scene(pictures: Tensor, seed: int, batch: int, step: int, device: torch.device) -> Scene:
-    """The scene of a step. pictures: N x 3 x 320 x 320 uint8. A function of seed and step alone."""
+def draw_scene(pictures: Tensor, seed: int, batch: int, step: int, device: torch.device, side: int = SIDE) -> Scene:
+    """The scene of a step. pictures: N x 3 x 320 x 320 uint8. side: of the window that is shown, pixels, at most 256.
+
+    A function of its arguments alone.
+    """
     recipe = Recipe(seed=seed, batch=batch, mix=TrainingMix())
     original = draw_originals(pictures, recipe, step, device) / 127.5 - 1
+    begin = (SIDE - side) // 2
+    original = original[..., begin : begin + side, begin : begin + side].contiguous()
     rng = np.random.default_rng([seed, step, 11])
     low, high = np.log(_SHARES)
     shares = np.exp(rng.uniform(low, high, batch))
-    masks = np.stack([random_mask(SIDE, SIDE, float(share), rng) for share in shares])
+    masks = np.stack([random_mask(side, side, float(share), rng) for share in shares])
     # Its neighbours' content, mirrored: another picture's, and somewhere else.
     donors = original.roll(1, 0).flip(-1)
     return Scene(original, donors, torch.from_numpy(masks)[:, None].float().to(device))

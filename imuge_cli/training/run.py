@@ -59,6 +59,7 @@ def run_training(
     adversarial: float = 0.0,
     without: Sequence[str] = (),
     width: int | None = None,
+    side: int | None = None,
 ) -> Path:
     """Train V and R of the default family, or the paper's system; returns the weights file written into `out`.
 
@@ -67,7 +68,8 @@ def run_training(
     limit: use that many pictures only. reuse: how often an example is learned from; above 1, batches are
     prepared in rounds and shown in windows (see `replay`), which learns faster where preparing is slow. adversarial:
     how much R is to mind what a discriminator takes for not genuine; 0: nothing. without: mechanisms of the paper to
-    leave out, and width of its networks: see `imuge_run`. Raises UsageError, InputError, DeviceError.
+    leave out, width of its networks, and side of the windows that they learn from: see `imuge_run`. Raises UsageError,
+    InputError, DeviceError.
     """
     if model == IMUGE:
         if nets or reuse > 1 or adversarial:
@@ -90,9 +92,10 @@ def run_training(
             validate_every=validate_every,
             without=without,
             width=width,
+            side=side,
         )
-    if without or width is not None:
-        raise UsageError("--without, --width: they are of --model imuge; leave them out, or name it")
+    if without or (width, side) != (None, None):
+        raise UsageError("--without, --width, --side: they are of --model imuge; leave them out, or name it")
     if model != FAMILY:
         raise UsageError(f"--model {model}: this version trains '{FAMILY}' and '{IMUGE}'")
     if unknown := set(nets) - set(_NETS):

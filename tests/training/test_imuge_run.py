@@ -90,7 +90,7 @@ def test_a_run_can_begin_from_weights(shard: Path, tmp_path: Path) -> None:
     assert load_weights("imuge", tmp_path / "out").config["shared_levels"] == [1]
     with pytest.raises(UsageError, match="leave --width out"):
         train(shard, tmp_path / "again", start=tmp_path / "start", width=8)
-    train(shard, tmp_path / "wide", steps=1, width=16)
+    train(shard, tmp_path / "wide", steps=1, width=16, side=128)
     assert load_weights("imuge", tmp_path / "wide").config["verifier"]["width"] == 16
 
 
@@ -103,6 +103,8 @@ def test_a_run_can_begin_from_weights(shard: Path, tmp_path: Path) -> None:
         ({"without": ("lattice",)}, "choose v, discriminators"),
         ({"without": ("v",)}, "add --without decoupling"),
         ({"width": 12}, "no multiple of 8"),
+        ({"side": 100}, "a multiple of 16 from 128 to 256"),
+        ({"side": 272}, "a multiple of 16 from 128 to 256"),
         ({"width": 8, "resume": True}, "leave --width out"),
     ],
 )
@@ -139,6 +141,9 @@ def test_scenes_follow_from_seed_and_step(pictures: Tensor) -> None:
     assert float(one.original.min()) >= -1 and float(one.original.max()) <= 1
     assert set(one.masks.unique().tolist()) == {0.0, 1.0}
     torch.testing.assert_close(one.donors[0], one.original[1].flip(-1), rtol=0, atol=0)
+    window = draw_scene(pictures, 3, 2, 5, cpu, 160)
+    torch.testing.assert_close(window.original, one.original[..., 48:208, 48:208], rtol=0, atol=0)
+    assert window.masks.shape == (2, 1, 160, 160)
 
 
 def test_validation_measures_the_whole_chain(pictures: Tensor) -> None:
