@@ -155,7 +155,8 @@ class LatticeModel:
         if box is not None:
             solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
-        if fix.header is not None:  # else how large symbols are is not known
+        # Without a header it is not known how large symbols are; and an encoder describes what it likes.
+        if fix.header is not None and networks.encoder is None:
             probability = self._contradicted(carrier, reception, probability, solution)
         inside = probability[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
