@@ -14,8 +14,8 @@ from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.image.picture import Picture
 from imuge_cli.metrics.fidelity import local_psnr
 from imuge_cli.metrics.localization import confusion
+from imuge_cli.models.lattice import model
 from imuge_cli.models.lattice.contradiction import Disagreement, contradicting, on_picture
-from imuge_cli.models.lattice.model import LatticeModel
 
 Pixels8 = NDArray[np.uint8]
 ORIGINAL = photograph("astronaut", 0, 0, 512, 512)
@@ -60,9 +60,7 @@ def test_copied_phases_are_found_and_what_was_there_comes_back(
 
 
 def test_pilots_alone_are_deceived(engine: Imuge, sent: Pixels8, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        LatticeModel, "_contradicted", lambda self, carrier, reception, probability, solution: probability
-    )
+    monkeypatch.setattr(model, "contradicted", lambda networks, carrier, reception, probability, solution: probability)
     assert engine.verify(Picture(pixels=with_copied_phases(sent, OTHER, area(0.12)))).verdict == "intact"
 
 

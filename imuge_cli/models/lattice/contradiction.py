@@ -18,7 +18,8 @@ from torch.nn import functional
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.evidence import block_probability
-from imuge_cli.models.lattice.receiver import Draft
+from imuge_cli.models.lattice.family import LatticeNetworks
+from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.payload.source import COEFFICIENTS, SOURCE_BLOCK, frequencies, from_grid, sender_scale
 
@@ -39,6 +40,32 @@ _AVERAGED = 4.0
 # fewer than the share, all of the block is.
 _DIFFERENT, _LEAST_SHARE = 12.0, 0.05
 _CLOSED = 12
+_ROUNDS = 8
+
+
+def contradicted(
+    networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
+) -> Tensor:
+    """The probability with what the symbols contradict, whatever pilots say, as tampered with: 1 x 1 x H x W.
+
+    probability: V's, 1 x 1 x H x W. solution: the draft that it was given.
+    """
+    marked = torch.zeros(carrier.grid.rows, carrier.grid.columns, dtype=torch.bool, device=carrier.device)
+    doubted, lost = probability, fits_nothing(solution, probability)
+    for _ in range(_ROUNDS):
+        lost = lost and not fits(solution)
+        found = contradicting(disagreement(carrier, reception, solution, doubted), marked, lost=lost)
+        if not bool(found.any()):
+            break
+        marked |= found
+        doubted = torch.maximum(probability, on_picture(marked, carrier))
+        solution = networks.solve(carrier, reception, doubted, QUICK)
+    if lost and not fits(solution):
+        # Not to be told where: what the symbols describe is not this picture.
+        return torch.ones_like(probability)
+    if not bool(marked.any()):
+        return probability
+    return torch.maximum(probability, different(reception, solution, on_picture(marked, carrier)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,164 @@
+"""Where a suspect lies in the picture that was immunized: a frame, and the header that was read there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from imuge_cli.image.turn import LONGEST
+from imuge_cli.image.working_size import LIMIT, MULTIPLE_BEFORE, to_working, working_size
+from imuge_cli.keys import Secret
+from imuge_cli.lattice.header import STRENGTHS, Header
+from imuge_cli.lattice.synchronise import (
+    Fix,
+    Placed,
+    lies_beside,
+    pilot_agreement,
+    synchronise_anywhere,
+    synchronise_at,
+    synchronise_direct,
+    synchronise_level,
+    synchronise_near,
+    synchronise_search,
+)
+from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.models.lattice.carrier import STEPS
+from imuge_cli.models.lattice.pixels import to_tensor
+from imuge_cli.models.protocol import MINIMUM_SIDE, Frame, Pixels
+
+# Mean cosine of the pilots' phase errors, from which on a suspect can not have been turned; working pixels of its
+# shorter side, below which there is next to no whole block in one that was.
+_UNDOUBTED, _TURNABLE = 0.85, 64
+_ALL_STEPS = tuple(STEPS[s] for s in ("balanced", "subtle", "strong"))
+
+
+class Locator:
+    """Finds suspects for one secret."""
+
+    def __init__(self, secret: Secret, device: torch.device) -> None:
+        self._secret, self._device = secret, device
+
+    def locate(self, pixels: Pixels) -> tuple[Frame, Fix] | None:
+        """The lattice's place: tried as the suspect lies, then as a crop by the pilots, then at any scale, place and
+        orientation by the template."""
+        height, width = pixels.shape[:2]
+        if min(height, width) < MINIMUM_SIDE // 2:
+            return None
+        # As it is, or as the whole of a picture of more than LIMIT pixels.
+        sizes = list(
+            dict.fromkeys(
+                working_size(height * factor, width * factor, multiple=multiple)
+                for multiple in (1, MULTIPLE_BEFORE)
+                for factor in (1, LIMIT)
+            )
+        )
+        for size in sizes:
+            fix = synchronise_direct(self.plane(pixels, size), self._secret, _ALL_STEPS)
+            if fix is not None:
+                return self._settled(pixels, fix, size)
+        plane = self.plane(pixels, sizes[0])
+        fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
+        if fix is not None and _fits(fix, sizes[0]):
+            return self._settled(pixels, fix, sizes[0])
+        placed = synchronise_anywhere(plane[0, 0].cpu().numpy(), self._secret, _ALL_STEPS)
+        if placed is None:
+            return None
+        place = None if placed.fix.header is None else placed.placement.whole_pixels(*sizes[0])
+        fix = None if place is None else synchronise_at(plane, self._secret, _ALL_STEPS, *place)
+        if fix is not None and _fits(fix, sizes[0]):
+            return self._settled(pixels, fix, sizes[0])
+        return self._placed(placed, sizes[0], (height, width))
+
+    def _settled(self, pixels: Pixels, fix: Fix, size: tuple[int, int]) -> tuple[Frame, Fix] | None:
+        """The frame that fits best near where the pilots agree, and most often a header was read, which may be up to
+        two pixels beside the true place: a suspect of another size than its header tells was cropped or scaled, or
+        both, and any may have been shifted, or turned by a fraction of a degree."""
+        suspect = (int(pixels.shape[0]), int(pixels.shape[1]))
+        fix, size = self._settle(pixels, fix, size)
+        searched = working_size(*suspect)
+        plane = self.plane(pixels, searched)
+        if pilot_agreement(fix, size) < _UNDOUBTED and min(searched) >= _TURNABLE:
+            scale = searched[0] / size[0], searched[1] / size[1]
+            level = synchronise_level(plane, self._secret, fix, scale)
+            if level is not None and (fix.header is None or level.fix.z_score > fix.z_score):
+                return self._placed(level, searched, suspect)
+        header = fix.header
+        if header is None:
+            return self._frame(fix, size, suspect)
+        canvas = canvas_of(header)
+        if (header.height, header.width) == suspect and not lies_beside(plane, self._secret, fix):
+            return self._frame(fix, size, suspect)
+        # What a crop that was not scaled takes of a working pixel.
+        unscaled = [
+            own / whole * at / now
+            for own, whole, at, now in zip((header.height, header.width), canvas, searched, suspect, strict=True)
+        ]
+        near = synchronise_near(plane, self._secret, header, fix, (unscaled[0], unscaled[1]))
+        if near is None or near.fix.z_score <= fix.z_score:
+            return self._frame(fix, size, suspect)
+        if near.placement.whole_pixels(*searched) == (near.fix.top, near.fix.left) and _fits(near.fix, searched):
+            return self._frame(near.fix, searched, suspect)
+        return self._placed(near, searched, suspect)
+
+    def _placed(self, placed: Placed, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Frame, Fix] | None:
+        """size: at which the suspect was searched."""
+        fix, header = placed.fix, placed.fix.header
+        ratio = (suspect[0] / size[0], suspect[1] / size[1])
+        place = placed.placement.at_ratio(ratio, suspect)
+        rows, columns = place.box(*place.upright_shape(suspect))
+        canvas = (rows.stop, columns.stop) if header is None else canvas_of(header)
+        rows, columns = slice(rows.start, min(rows.stop, canvas[0])), slice(columns.start, min(columns.stop, canvas[1]))
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        if min(height, width) < BLOCK:
+            return None
+        if place.turn is not None and (min(size) < _TURNABLE or max(place.turn.canvas) > LONGEST):
+            return None
+        frame = Frame(rows.start, columns.start, height, width, canvas, place.scale, fix.z_score, place)
+        if header is not None:
+            fix = replace(fix, step=STEPS[STRENGTHS[header.strength]])
+        return frame, fix
+
+    def _settle(self, pixels: Pixels, fix: Fix, size: tuple[int, int]) -> tuple[Fix, tuple[int, int]]:
+        """What the header says overrules what was tried: the step, and the size where that fits better."""
+        if fix.header is None:
+            return fix, size
+        step = STEPS[STRENGTHS[fix.header.strength]]
+        canvas = canvas_of(fix.header)
+        if canvas != size:
+            whole = synchronise_direct(self.plane(pixels, canvas), self._secret, (step,))
+            if whole is not None and whole.header == fix.header and whole.z_score > fix.z_score:
+                return whole, canvas
+        return replace(fix, step=step), size
+
+    def plane(self, pixels: Pixels, size: tuple[int, int]) -> Tensor:
+        return luma(to_tensor(to_working(pixels, size), self._device))
+
+    def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Frame, Fix]:
+        canvas = size if fix.header is None else canvas_of(fix.header)
+        canvas = (max(canvas[0], fix.top + size[0]), max(canvas[1], fix.left + size[1]))
+        frame = Frame(
+            top=fix.top,
+            left=fix.left,
+            height=size[0],
+            width=size[1],
+            canvas=canvas,
+            scale=math.sqrt(suspect[0] / size[0] * suspect[1] / size[1]),
+            z_score=fix.z_score,
+        )
+        return frame, fix
+
+
+def canvas_of(header: Header) -> tuple[int, int]:
+    """The working size of the picture that a header tells of."""
+    return working_size(header.height, header.width, multiple=MULTIPLE_BEFORE if header.version == 2 else 1)
+
+
+def _fits(fix: Fix, size: tuple[int, int]) -> bool:
+    """Whether all of a suspect lies inside the picture that its header tells of."""
+    if fix.header is None or min(fix.top, fix.left) < 0:
+        return False
+    canvas = canvas_of(fix.header)
+    return fix.top + size[0] <= canvas[0] and fix.left + size[1] <= canvas[1]
