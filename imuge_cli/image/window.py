@@ -48,14 +48,15 @@ def _cubic(values: NDArray[Any], start: float, scale: float, count: int, axis: i
     base = np.floor(centres).astype(np.int64)
     result = np.float32(0)
     for tap in (-1, 0, 1, 2):
-        weight = _shaped(_kernel(np.abs(centres - base - tap)), values.ndim, axis)
+        weight = _shaped(cubic_weights(np.abs(centres - base - tap)), values.ndim, axis)
         result = result + values.take(np.clip(base + tap, 0, values.shape[axis] - 1), axis) * weight
     return np.asarray(result, np.float32)
 
 
-def _kernel(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys 1981, "Cubic convolution interpolation for digital image processing", with a = _SHARPNESS."""
-    a, x = _SHARPNESS, distance
+def cubic_weights(distance: NDArray[np.float64], sharpness: float = _SHARPNESS) -> NDArray[np.float64]:
+    """Of samples so many pixels away (Keys 1981, "Cubic convolution interpolation for digital image processing"; its a:
+    sharpness)."""
+    a, x = sharpness, distance
     near = (a + 2) * x**3 - (a + 3) * x**2 + 1
     far = a * (x**3 - 5 * x**2 + 8 * x - 4)
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))

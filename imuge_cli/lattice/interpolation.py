@@ -15,25 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imuge_cli.image.window import cubic_weights
+
 Plane = NDArray[np.float32]
 _Weights = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-def _cubic(a: float) -> _Weights:
-    """Keys 1981, "Cubic convolution interpolation for digital image processing"."""
-
-    def weights(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        near = (a + 2) * x**3 - (a + 3) * x**2 + 1
-        far = a * (x**3 - 5 * x**2 + 8 * x - 4)
-        return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
-
-    return weights
-
-
 # By distance from the sample, pixels.
 _KERNELS: dict[str, _Weights] = {
-    "cubic": _cubic(-0.75),  # OpenCV
-    "bicubic": _cubic(-0.5),  # Pillow, and most editors
+    "cubic": cubic_weights,  # OpenCV
+    "bicubic": lambda x: cubic_weights(x, -0.5),  # Pillow, and most editors
     "linear": lambda x: np.maximum(0.0, 1 - x),
     "lanczos": lambda x: np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0.0),
 }

@@ -38,10 +38,10 @@ __all__ = [
     "decibel",
     "figure",
     "page",
+    "orientation_text",
     "percent",
     "reference_text",
     "suspect_thumbnails",
-    "orientation_text",
     "tiles_text",
 ]
 

@@ -134,6 +134,7 @@ class Locator:
         return replace(fix, step=step), size
 
     def plane(self, pixels: Pixels, size: tuple[int, int]) -> Tensor:
+        """Luma of H x W x 3 pixels brought to a size, 1 x 1 x height x width, grey levels."""
         return luma(to_tensor(to_working(pixels, size), self._device))
 
     def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Frame, Fix]:
