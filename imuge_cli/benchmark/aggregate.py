@@ -48,6 +48,7 @@ class Summary:
     suspect_local_psnr: Figure | None
     psnr: Figure | None
     canvas_psnr: Figure | None
+    original_size_local_psnr: Figure | None
     precision: Figure | None
     recall: Figure | None
     f1: Figure | None
@@ -102,6 +103,7 @@ def summarise(rows: Sequence[CaseRow]) -> Summary:
         suspect_local_psnr=decibels(row.suspect_local_psnr for row in rows),
         psnr=decibels(row.psnr for row in rows),
         canvas_psnr=decibels(row.canvas_psnr for row in rows),
+        original_size_local_psnr=decibels(row.original_size_local_psnr for row in rows),
         precision=figure(row.precision for row in rows),
         recall=figure(row.recall for row in rows),
         f1=figure(row.f1 for row in rows),

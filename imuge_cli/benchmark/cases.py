@@ -87,6 +87,8 @@ def measure(
             oracle_local_psnr=_oracle(engine, suspect, truth, reference, answer.verification),
             canvas_psnr=_canvas(engine, subject, attacked, answer.verification) if canvas else None,
         )
+    if not lean and attacked.scale != (1, 1) and not attacked.degrees:
+        row = replace(row, original_size_local_psnr=_at_original_size(engine, subject, tampered, attacked, answer))
     return Measured(row, suspect, truth, answer.verification.mask, answer.picture)
 
 
@@ -276,6 +278,21 @@ def _oracle(engine: Engine, suspect: Image8, truth: Mask, reference: Image8, ver
     return _inside(reference, picture, truth)
 
 
+def _at_original_size(
+    engine: Engine, subject: Subject, tampered: Tampered, attacked: Attacked, answer: _Answer
+) -> float | None:
+    """L-PSNR in dB in the original's frame and size, of the tampered pixels that the suspect shows. Where nothing was
+    recovered, of the suspect brought to the size of what it shows."""
+    top, left, rows, cols = attacked.crop_box
+    box = slice(top, top + rows), slice(left, left + cols)
+    whole = _whole(engine, attacked, answer.verification) if answer.outcome == RECOVERED else None
+    if whole is None or whole.shape != subject.original.shape:
+        shown = np.clip(np.rint(to_working(attacked.image, (rows, cols))), 0, 255).astype(np.uint8)
+    else:
+        shown = whole[box]
+    return _inside(subject.original[box], shown, tampered.truth[box])
+
+
 def _canvas(engine: Engine, subject: Subject, attacked: Attacked, verification: Verified) -> float | None:
     """PSNR of the pixels that the crop took away, in the original's frame; None where there are none."""
     top, left, rows, cols = attacked.crop_box
@@ -283,9 +300,16 @@ def _canvas(engine: Engine, subject: Subject, attacked: Attacked, verification: 
     lost[top : top + rows, left : left + cols] = False
     if not lost.any():
         return None
+    whole = _whole(engine, attacked, verification)
+    if whole is None or whole.shape != subject.original.shape:
+        return None
+    return psnr(subject.original, whole, lost)
+
+
+def _whole(engine: Engine, attacked: Attacked, verification: Verified) -> Image8 | None:
+    """The suspect with its original frame given back."""
     try:
         suspect = Picture(pixels=attacked.image)
-        whole = engine.recover(suspect, restore_canvas=True, verification=verification).picture.as_uint8()
+        return engine.recover(suspect, restore_canvas=True, verification=verification).picture.as_uint8()
     except (NotImmunizedError, RecoveryError):
         return None
-    return psnr(subject.original, whole, lost) if whole.shape == subject.original.shape else None

@@ -183,7 +183,7 @@ def _of_exact_layer(goal: Goal, results: Results) -> list[CaseRow]:
 
 
 def _robust_local_psnr(goal: Goal, results: Results) -> float | None:
-    return _mean(decibels(row.local_psnr for row in robust(_cases(goal, results))))
+    return _mean(decibels(row.judged_local_psnr for row in robust(_cases(goal, results))))
 
 
 def _canvas(goal: Goal, results: Results) -> float | None:

@@ -44,7 +44,8 @@ class CaseRow:
     codec would make of the lost tiles with all that the intact ones carry (inf: every bit); None where the exact layer
     did not answer, and avif_local_psnr where it did. seconds: of the blind `recover`. offset_error: of the crop's first
     pixel, in the original's pixels, the larger of both axes; scale_error: share; None where no place was found.
-    working_pixel: side of a pixel of the working size, in the original's pixels.
+    working_pixel: side of a pixel of the working size, in the original's pixels. original_size_local_psnr: local_psnr
+    of what is given back in the original's frame and size, where the suspect has another scale.
     """
 
     size: str
@@ -83,6 +84,13 @@ class CaseRow:
     offset_error: float | None = None
     scale_error: float | None = None
     working_pixel: float = 1.0
+    original_size_local_psnr: float | None = None
+
+    @property
+    def judged_local_psnr(self) -> float | None:
+        """What goals are held against: at the original's size, whatever the suspect's."""
+        at_suspect = self.original_size_local_psnr is None
+        return self.local_psnr if at_suspect else self.original_size_local_psnr
 
     @property
     def placed(self) -> bool:

@@ -46,6 +46,11 @@ _RECOVERY_NOTE = (
     "under the true mask, what a picture that carries nothing can be given. AVIF: the whole original in as many bits "
     "as what is left of the immunization can carry at most over the noise it arrived with."
 )
+_RESIZED_NOTE = (
+    "Suspects of another scale: figures are those at the suspect's size, but for the last column, in which the whole "
+    "frame is given back at the original's size, and which decides what was reached. Where nothing was found, the "
+    "suspect is brought there."
+)
 
 
 def make_tables(results: Results) -> list[Table]:
@@ -179,9 +184,10 @@ def _embedding(results: Results) -> Table:
 
 def _recovery(size: str, share: float, cases: list[CaseRow]) -> Table:
     rows = []
+    resized = any(row.original_size_local_psnr is not None for row in cases)
     for attack, group in grouped(cases, lambda row: row.attack).items():
         figures = summarise(group)
-        lattice = decibels(row.local_psnr for row in robust(group))
+        lattice = decibels(row.judged_local_psnr for row in robust(group))
         goal = goal_for(size, "L-PSNR, robust", attack, share)
         reach = _reach(goal, lattice.mean if lattice else None)
         rows.append(
@@ -195,13 +201,16 @@ def _recovery(size: str, share: float, cases: list[CaseRow]) -> Table:
                 mean(figures.psnr, 2),
             )
             + (number(paper_figure(PAPER_PSNR, size, attack), 2), str(figures.failures))
+            + ((mean(figures.original_size_local_psnr, 2),) if resized else ())
         )
     columns = (
         "attack", "cases", "L-PSNR", "10th percentile", "to reach", "verdict", "paper", "oracle mask",
         "inpainting", "AVIF", "before recovery", "bit-exact", "PSNR", "paper", "failures",
+        *(("L-PSNR at the original's size",) if resized else ()),
     )  # fmt: skip
     title = f"Recovery, {size_name(size)}, {100 * share:g} % tampered"
-    return Table(f"recovery-{size}", title, columns, tuple(rows), (_RECOVERY_NOTE, _PAPER))
+    notes = (_RECOVERY_NOTE, *((_RESIZED_NOTE,) if resized else ()), _PAPER)
+    return Table(f"recovery-{size}", title, columns, tuple(rows), notes)
 
 
 def _localization(size: str, share: float, cases: list[CaseRow]) -> Table:

@@ -64,6 +64,7 @@ def doctor(
     """
     console = configure(quiet=quiet, verbose=verbose)
     settings = options.EngineSettings(key_file=key_file, model=model, device=device.value, weights=weights)
+    options.leave_busy_cores()
     failed = False
     for finding in _findings(settings, self_test):
         failed |= finding.state == FAILED

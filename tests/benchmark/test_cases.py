@@ -3,9 +3,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from small_engine import EMBEDDED, Place, SmallEngine, Verified
 
 from imuge_cli.attacks.benign import apply, parse
@@ -16,6 +18,7 @@ from imuge_cli.benchmark.gallery import Gallery, Subject, find_pictures, image_i
 from imuge_cli.benchmark.mosaic import LONGER_SIDE, mosaic
 from imuge_cli.errors import InputError
 from imuge_cli.image.picture import Picture
+from imuge_cli.image.working_size import to_working
 from imuge_cli.image.write import write_picture
 from imuge_cli.metrics.fidelity import local_psnr
 
@@ -124,6 +127,44 @@ def test_the_original_follows_scaling_and_cropping() -> None:
     top, left, rows, cols = attacked.crop_box
     cropped = apply(parse("crop:0.5"), ramp, np.random.default_rng(2))
     assert (in_frame(ramp, cropped) == ramp[top : top + rows, left : left + cols]).all()
+
+
+class Rescaling(SmallEngine):
+    """Finds what was made smaller to a half, too."""
+
+    def _verify(self, suspect: NDArray[np.uint8]) -> Verified:
+        ((identity, known),) = list(self.memory.items())[:1] or [(0, suspect)]
+        if 2 * suspect.shape[0] != known.shape[0]:
+            return super()._verify(suspect)
+        return Verified("tampered", np.ones(suspect.shape[:2], bool), Place(0, 0, scale=0.5), identity)
+
+
+def test_scaled_suspects_are_measured_at_the_originals_size_too(photos: Path) -> None:
+    engine = Rescaling(error=8)
+    gallery, subject = prepared(engine, photos)
+    engine.memory = dict(list(engine.memory.items())[:1])
+    tampered = spliced(gallery, subject)
+    row = measure(engine, subject, tampered, "scale:0.5", 3, canvas=False).row
+    error = np.clip(subject.original.astype(int) + 8, 0, 255) - subject.original
+    expected = 10 * math.log10(255**2 / np.mean(error[tampered.truth].astype(float) ** 2))
+    assert row.original_size_local_psnr == pytest.approx(expected) == row.judged_local_psnr
+    assert row.local_psnr != row.original_size_local_psnr
+    alone = measure(engine, subject, tampered, "none", 3, canvas=False).row
+    assert alone.original_size_local_psnr is None and alone.judged_local_psnr == alone.local_psnr
+    assert measure(engine, subject, tampered, "scale:0.5", 3, canvas=False, lean=True).row == replace(
+        row, original_size_local_psnr=None, oracle_local_psnr=row.suspect_local_psnr, inpainted_local_psnr=None,
+        avif_local_psnr=None, seconds=ANY,
+    )  # fmt: skip
+
+
+def test_a_scaled_suspect_that_is_not_found_is_brought_to_the_originals_size(photos: Path) -> None:
+    engine = SmallEngine()
+    gallery, subject = prepared(engine, photos)
+    tampered = spliced(gallery, subject)
+    done = measure(engine, subject, tampered, "scale:0.5", 3, canvas=False)
+    enlarged = np.clip(np.rint(to_working(done.suspect, subject.original.shape[:2])), 0, 255).astype(np.uint8)
+    assert done.row.outcome == "not-found"
+    assert done.row.original_size_local_psnr == local_psnr(subject.original, enlarged, tampered.truth)
 
 
 def test_an_offset_that_is_wrong_is_counted(photos: Path) -> None:

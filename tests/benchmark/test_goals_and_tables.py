@@ -57,6 +57,17 @@ def test_the_lossless_layer_does_not_flatter_the_robust_one() -> None:
     assert status(made, "bit-exact inside, untouched file", "none") == (0.5, MISSED)
 
 
+def test_scaled_suspects_are_judged_at_the_originals_size() -> None:
+    made = results(cases=(case(attack="scale:0.7", local_psnr=27.0, original_size_local_psnr=24.0), case()))
+    assert status(made, "L-PSNR, robust", "scale:0.7") == (24.0, MISSED)
+    (table,) = (table for table in make_tables(made) if table.name == "recovery-256")
+    scaled, other = table.rows
+    assert table.columns[-1] == "L-PSNR at the original's size" and (scaled[-1], other[-1]) == ("24.00", "-")
+    assert scaled[2] == "27.00" and scaled[table.columns.index("verdict")] == "**missed**"
+    (plain,) = (table for table in make_tables(results(cases=(case(),))) if table.name == "recovery-256")
+    assert plain.columns == table.columns[:-1]
+
+
 def test_removal_has_its_own_f1() -> None:
     made = results(cases=(case(f1=0.98), case(f1=0.956, tamper="inpaint")))
     assert status(made, "mask F1", "jpeg:70") == (0.98, REACHED)
