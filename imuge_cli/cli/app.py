@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from imuge_cli import __version__
 from imuge_cli.cli import attack, bench, demo, doctor, immunize, keygen, recover, train, verify, weights
 from imuge_cli.cli.config import defaults_for, read_config
 from imuge_cli.cli.console import current, silenced_pipe
+from imuge_cli.cli.options import wait_briefly
 from imuge_cli.errors import ImugeError
 
 USAGE_AND_FAILURE, INTERRUPTED = 2, 130
@@ -108,9 +108,7 @@ app.add_typer(weights.app, name="weights")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    # Before torch is imported, which reads it once: threads that spin while they wait for each other lose a time slice
-    # at every small step where another program wants the core, and recovering took 108 s instead of 2.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_briefly()
     try:
         app(args=arguments, prog_name="imuge")
     except KeyboardInterrupt:  # before or after a command ran

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imuge_cli.cli import options
+from imuge_cli.cli import app, options
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -49,6 +49,22 @@ def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch, told: str)
     load(monkeypatch, told)
     options.leave_busy_cores()
     assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_threads_wait_briefly_unless_somebody_said_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that it is put back whatever happens
+        monkeypatch.delenv(name)
+    with pytest.raises(SystemExit):
+        app.main(["--version"])
+    assert 1000 < int(os.environ["GOMP_SPINCOUNT"]) < 300_000
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    options.wait_briefly()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    options.wait_briefly()
+    assert "GOMP_SPINCOUNT" not in os.environ
 
 
 def test_what_a_person_said_counts(monkeypatch: pytest.MonkeyPatch) -> None:
