@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import repeat
+from itertools import islice, repeat
 
 import torch
 
@@ -22,6 +22,9 @@ from imuge_cli.lattice.refine import LEAST_SHOWN, SURE, Candidate, refined
 from imuge_cli.lattice.scan import Place, Scale, best_places, reference
 from imuge_cli.lattice.template import PITCH
 from imuge_cli.lattice.view import Suspect
+
+QUICK, THOROUGH, ALL = slice(3), slice(3, None), slice(None)
+"""Passes of a search: those that take little, the others, and all."""
 
 # How far the picture's edge may be off between one scale and the next, working pixels.
 _SLACK = 1.3
@@ -161,12 +164,12 @@ def _placed(suspect: Suspect, secret: Secret, place: Place, turn: Turn | None) -
 
 
 def promising(
-    suspect: Suspect, secret: Secret, *, orientations: Sequence[Orientation] = ORIENTATIONS
+    suspect: Suspect, secret: Secret, *, orientations: Sequence[Orientation] = ORIENTATIONS, passes: slice = ALL
 ) -> Iterator[Candidate]:
-    """Improved candidates, the most promising ones of every pass first."""
+    """Improved candidates, the most promising ones of every pass first. passes: ALL, QUICK or THOROUGH."""
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
-        for tried in _passes(*suspect.shape, orientations):
+        for tried in islice(_passes(*suspect.shape, orientations), passes.start, passes.stop):
             candidates = _candidates(pool, suspect, secret, tried)
             # A few at a time: who has found what he looks for does not wait for the rest.
             for begin in range(0, len(candidates), threads):

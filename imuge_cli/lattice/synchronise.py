@@ -1,4 +1,4 @@
-"""Where the lattice lies in a suspect: pilots or template found by correlation, then the header read.
+"""Where the lattice lies in a suspect that was not scaled: pilots found by correlation, then the header read.
 
 The statistic: a pilot's coefficient c, step q and dither d give the phase 2 pi (c / q - d); its cosine averages 0
 for a picture that was never immunized (the dither is uniform and keyed) and is near 1 for an untouched one. The
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 import torch
@@ -19,32 +18,17 @@ from torch import Tensor
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS, Header, decode_header, encode_header
 from imuge_cli.lattice.layout import ROBUST_SLOTS, Layout, make_layout
-from imuge_cli.lattice.placement import UPRIGHT, Placement
-from imuge_cli.lattice.refine import SURE, Candidate, converged, refined
-from imuge_cli.lattice.search import promising
 from imuge_cli.lattice.transform import BLOCK, analyse
 from imuge_cli.lattice.undoing import find_undoing
-from imuge_cli.lattice.view import Suspect
 
 # One position is tried: 6 standard deviations happen once in 10^9. Without a readable header more is asked.
 DIRECT_THRESHOLD = 6.0
 DIRECT_THRESHOLD_ALONE = 8.0
 # Millions of positions are tried: the largest of them reaches 5.3 by chance. The header's check must fit as well.
 SEARCH_THRESHOLD = 6.5
-# Tens of millions of places and scales are tried, and the best improved: docs/geometry.md says how far chance goes.
-TEMPLATE_THRESHOLD_ALONE = 8.0
 _MINIMUM_BLOCKS = 64
-# How far beside its place, working pixels, a picture's header can be read.
-_BESIDE = 2
 # Rows and columns that tell whether it was.
 _GLIMPSE = (264, 520)
-# By which share of its pixels a suspect of 1,024 may be scaled, and still lie pixel on pixel.
-_PIXEL_ON_PIXEL = 2e-4
-# By how many degrees a suspect may have been turned that was found as if it had not been; and by how many working
-# pixels its corners are off where that is worth an interpolation.
-_TURNED, _LEVEL = 1.0, 0.2
-# A score of the template that nothing but the true place has.
-_BEYOND_DOUBT = 12.0
 # Of chips, however the pilots agree.
 _RELIABLE = (0.02, 0.95)
 # Blocks are of so many kinds, from calm to busy, where there are so many of each; as how many pilots of full agreement
@@ -67,14 +51,6 @@ class Fix:
     step: float
     header: Header | None
     code: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Placed:
-    """fix: as for the box of working pixels that the suspect shows in whole. placement: of the suspect."""
-
-    fix: Fix
-    placement: Placement
 
 
 def synchronise_direct(plane: Tensor, secret: Secret, steps: tuple[float, ...]) -> Fix | None:
@@ -152,72 +128,9 @@ def lies_beside(plane: Tensor, secret: Secret, fix: Fix) -> bool:
     return max(scores) > scores[0]
 
 
-def synchronise_near(
-    plane: Tensor, secret: Secret, header: Header, fix: Fix, scale: tuple[float, float]
-) -> Placed | None:
-    """The best place of a suspect whose header was read at `fix` or near it: pixel on pixel by the pilots, and, were it
-    cropped or scaled, in between by the template. None where the header is read in none.
-
-    plane: luma, 1 x 1 x H x W, grey levels. scale: of rows and columns, of the suspect's pixels to working ones, were
-    it cropped alone.
-    """
-    found = []
-    if max(abs(1 - scale[0]), abs(1 - scale[1])) < _PIXEL_ON_PIXEL:
-        steps = range(-_BESIDE, _BESIDE + 1)
-        places = [(fix.top + down, fix.left + right) for down, right in product(steps, repeat=2)]
-        top, left = max(places, key=lambda place: pilots_at(plane, secret, fix.step, *place))
-        whole = synchronise_at(plane, secret, (fix.step,), top, left)
-        if whole is not None:
-            found.append(Placed(whole, Placement(top, left, 1.0, 1.0)))
-    if plane.shape[-2:] != (header.height, header.width):
-        upright = plane[0, 0].cpu().numpy()
-        suspect = Suspect(upright)
-        for down, right in product((0, _BESIDE), repeat=2):
-            start = Placement(fix.top + down, fix.left + right, *scale)
-            candidate = converged(suspect, Candidate(0.0, start), secret)
-            if candidate.score >= SURE:
-                found.append(_read_at(upright, secret, (fix.step,), candidate, thorough=False))
-    read = [placed for placed in found if placed.fix.header == header]
-    return max(read, key=lambda placed: placed.fix.z_score, default=None)
-
-
 def pilot_agreement(fix: Fix, size: tuple[int, int]) -> float:
     """The mean cosine of the pilots' phase errors in a suspect of so many working pixels."""
     return fix.z_score / math.sqrt(max(2 * (size[0] // BLOCK) * (size[1] // BLOCK), 1))
-
-
-def synchronise_level(plane: Tensor, secret: Secret, fix: Fix, scale: tuple[float, float]) -> Placed | None:
-    """The place of a suspect that was turned by a fraction of a degree, from one that was found for it as it lies; None
-    where it was not, or a header is read there that is not that of `fix`, or none.
-
-    plane: luma, 1 x 1 x H x W, grey levels. scale: of rows and columns, of the suspect's pixels to working ones.
-    """
-    upright = plane[0, 0].cpu().numpy()
-    start = Candidate(0.0, Placement(fix.top, fix.left, *scale))
-    candidate = _levelled(Suspect(upright), start, secret)
-    if candidate.placement.turn is None or candidate.score < SURE:
-        return None
-    placed = _read_at(upright, secret, (fix.step,), candidate, thorough=False)
-    found = placed.fix.header
-    return placed if found is not None and fix.header in (None, found) else None
-
-
-def _levelled(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate:
-    """The candidate, or what it becomes where the template agrees better with a suspect made level."""
-    placement = candidate.placement
-    if placement.orientation != UPRIGHT or placement.turn is not None:
-        return candidate
-    start = replace(candidate, placement=placement.turnable(suspect.shape, _TURNED))
-    level = refined(suspect, start, secret)
-    if level.score < _BEYOND_DOUBT or _corners_off(level.placement, suspect) > _LEVEL / 2:
-        level = converged(suspect, max(start, level, key=lambda one: one.score), secret)
-    return level if level is not start and _corners_off(level.placement, suspect) > _LEVEL else candidate
-
-
-def _corners_off(placement: Placement, suspect: Suspect) -> float:
-    """By how many working pixels a turn moves the corners."""
-    degrees = 0.0 if placement.turn is None else placement.turn.degrees
-    return math.radians(abs(degrees)) * math.hypot(*suspect.shape) / 2 / placement.scale
 
 
 def pilots_at(plane: Tensor, secret: Secret, step: float, top: int, left: int) -> float:
@@ -233,42 +146,6 @@ def _aligned(plane: Tensor, secret: Secret, top: int, left: int) -> tuple[Tensor
     if height * width < _MINIMUM_BLOCKS:
         return part, None
     return part, make_layout(secret, height, width, top=-(-top // BLOCK), left=-(-left // BLOCK))
-
-
-def synchronise_anywhere(plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...]) -> Placed | None:
-    """Try every scale, offset and orientation by the template (see `search`).
-
-    plane: luma, H x W grey levels. The fix has no header, and says nothing but the place and the template's score,
-    where the template alone is beyond doubt.
-    """
-    best: tuple[float, Placed] | None = None
-    suspect = Suspect(plane)
-    for candidate in promising(suspect, secret):
-        certain = candidate.score >= TEMPLATE_THRESHOLD_ALONE
-        if certain:
-            candidate = _levelled(suspect, converged(suspect, candidate, secret), secret)
-        # To find out what was done to the frequencies takes long: only where the template is certain.
-        placed = _read_at(plane, secret, steps, candidate, thorough=certain)
-        if placed.fix.header is not None and certain:
-            return placed
-        # A header can be read a little beside the true place too, where nothing else can.
-        if (certain or placed.fix.header is not None) and (best is None or candidate.score > best[0]):
-            best = candidate.score, placed
-    return None if best is None else best[1]
-
-
-def _read_at(
-    plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], candidate: Candidate, *, thorough: bool
-) -> Placed:
-    placement = candidate.placement.aligned()
-    upright = placement.upright(plane)
-    rows, columns = placement.box(*upright.shape)
-    shown = torch.from_numpy(placement.shown(upright, rows, columns))[None, None]
-    fix = synchronise_at(shown, secret, steps, rows.start, columns.start, thorough=thorough)
-    if fix is None:
-        code = np.zeros(CODE_BITS, np.uint8)
-        fix = Fix(rows.start, columns.start, candidate.score, steps[0], None, code)
-    return Placed(fix, placement)
 
 
 def _pilot_phasors(layout: Layout) -> Tensor:

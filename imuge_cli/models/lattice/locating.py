@@ -12,16 +12,20 @@ from imuge_cli.image.turn import LONGEST
 from imuge_cli.image.working_size import LIMIT, MULTIPLE_BEFORE, to_working, working_size
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header
-from imuge_cli.lattice.synchronise import (
-    Fix,
+from imuge_cli.lattice.placing import (
+    DOUBTFUL,
     Placed,
-    lies_beside,
-    pilot_agreement,
     synchronise_anywhere,
-    synchronise_at,
-    synchronise_direct,
+    synchronise_elsewhere,
     synchronise_level,
     synchronise_near,
+)
+from imuge_cli.lattice.synchronise import (
+    Fix,
+    lies_beside,
+    pilot_agreement,
+    synchronise_at,
+    synchronise_direct,
     synchronise_search,
 )
 from imuge_cli.lattice.transform import BLOCK, luma
@@ -81,10 +85,9 @@ class Locator:
         searched = working_size(*suspect)
         plane = self.plane(pixels, searched)
         if pilot_agreement(fix, size) < _UNDOUBTED and min(searched) >= _TURNABLE:
-            scale = searched[0] / size[0], searched[1] / size[1]
-            level = synchronise_level(plane, self._secret, fix, scale)
-            if level is not None and (fix.header is None or level.fix.z_score > fix.z_score):
-                return self._placed(level, searched, suspect)
+            better = self._turned(plane, fix, size)
+            if better is not None:
+                return self._placed(better, searched, suspect)
         header = fix.header
         if header is None:
             return self._frame(fix, size, suspect)
@@ -102,6 +105,17 @@ class Locator:
         if near.placement.whole_pixels(*searched) == (near.fix.top, near.fix.left) and _fits(near.fix, searched):
             return self._frame(near.fix, searched, suspect)
         return self._placed(near, searched, suspect)
+
+    def _turned(self, plane: Tensor, fix: Fix, size: tuple[int, int]) -> Placed | None:
+        """Where pilots agree better in a suspect that was turned, or of which only a part lies as it is taken to."""
+        height, width = plane.shape[-2:]
+        level = synchronise_level(plane, self._secret, fix, (height / size[0], width / size[1]))
+        if level is None or (fix.header is not None and level.fix.z_score <= fix.z_score):
+            level = None
+        known = fix if level is None else level.fix
+        if pilot_agreement(known, size) >= DOUBTFUL:
+            return level
+        return synchronise_elsewhere(plane, self._secret, _ALL_STEPS, known) or level
 
     def _placed(self, placed: Placed, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Frame, Fix] | None:
         """size: at which the suspect was searched."""
