@@ -345,7 +345,10 @@ class Imuge:
 def _mask_of(verified: Verified) -> Mask:
     """What a model says was changed. verified: with a frame."""
     assert verified.frame is not None
-    return clean(binarize(verified.probability, guard=DEFAULT_GUARD.at_scale(verified.frame.scale)))
+    guard = DEFAULT_GUARD.at_scale(verified.frame.scale)
+    return clean(
+        binarize(verified.probability, guard=guard if verified.frame.placement is None else guard.interpolated())
+    )
 
 
 def _placed(answer: Answer, values: Pixels | Mask) -> Any:

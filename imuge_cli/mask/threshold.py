@@ -20,6 +20,7 @@ class Guard:
         are: on a clean map inside the noise near 0, on a fully tampered one inside the noise near 1.
     peak: a region must reach it somewhere. Real tampering is certain in its middle; false alarms are lukewarm all over.
         docs/experiments.md says what that keeps and what it lets go.
+    convincing: at least one region must reach it on average, or nothing counts. docs/experiments.md says where from.
     minimum_area: smaller regions (pixels) are specks. The default is one 8 x 8 block, the smallest area that the
         lattice tells anything about.
     """
@@ -28,11 +29,17 @@ class Guard:
     low: float = 0.35
     high: float = 0.65
     peak: float = 0.98
+    convincing: float = 0.0
     minimum_area: int = 64
 
     def at_scale(self, scale: float) -> Guard:
         """The guard for a map enlarged by a factor of `scale`; a smaller map keeps the guard as it is."""
         return replace(self, minimum_area=math.ceil(self.minimum_area * max(1.0, scale) ** 2))
+
+    def interpolated(self) -> Guard:
+        """The guard for a suspect that lies between the pixels of the picture that was immunized: what was clipped
+        there is smeared, and looks a little tampered with."""
+        return replace(self, convincing=0.8)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.low <= self.high < 1.0:
@@ -47,7 +54,8 @@ def binarize(probability: NDArray[np.float32], *, guard: Guard = DEFAULT_GUARD) 
     """H x W probabilities of tampering in 0..1 -> H x W bool.
 
     Otsu's threshold on the 8-bit map (as in P1), clamped by `guard`; then regions (8-connected) that never
-    reach `guard.peak` or stay below `guard.minimum_area` are dropped. Raises ValueError for a map of another
+    reach `guard.peak` or stay below `guard.minimum_area` are dropped, and all of them where the average of none reaches
+    `guard.convincing`. Raises ValueError for a map of another
     shape or with values that are not finite.
     """
     if probability.ndim != 2 or probability.size == 0:
@@ -73,4 +81,6 @@ def _drop_weak(mask: NDArray[np.bool_], probability: NDArray[np.float32], guard:
     keep = stats[:, cv2.CC_STAT_AREA] >= guard.minimum_area
     keep &= np.bincount(labels[probability >= guard.peak], minlength=count) > 0
     keep[0] = False  # label 0 is the background
+    averages = np.bincount(labels.ravel(), probability.ravel(), count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+    keep &= bool((averages[keep] >= guard.convincing).any())
     return cast(NDArray[np.bool_], keep[labels])

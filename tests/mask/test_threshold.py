@@ -79,6 +79,20 @@ def test_lukewarm_regions_and_specks_are_dropped_and_sure_ones_kept() -> None:
     assert without[10, 70] and without[41, 11]
 
 
+def test_between_pixels_one_region_has_to_convince() -> None:
+    """Clipped highlights that were interpolated look a little tampered with, and are sure in a few pixels."""
+    lukewarm = np.full((64, 64), 0.02, np.float32)
+    lukewarm[5:25, 5:25] = 0.7
+    lukewarm[10, 10] = 0.99
+    guard = Guard().interpolated()
+    assert binarize(lukewarm).sum() == 400 and not binarize(lukewarm, guard=guard).any()
+    sure = lukewarm.copy()
+    sure[40:50, 40:60] = 0.99
+    both = binarize(sure, guard=guard)
+    assert both.sum() == 600 and (both == binarize(sure)).all()
+    assert binarize(np.ones((16, 16), np.float32), guard=guard).all()
+
+
 def test_the_threshold_stays_between_the_limits() -> None:
     ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (64, 1))
     low_mass = np.concatenate([ramp, np.zeros((2000, 256), dtype=np.float32)])
