@@ -84,38 +84,43 @@ class Locator:
         fix, size = self._settle(pixels, fix, size)
         searched = working_size(*suspect)
         plane = self.plane(pixels, searched)
-        if pilot_agreement(fix, size) < _UNDOUBTED and min(searched) >= _TURNABLE:
-            better = self._turned(plane, fix, size)
-            if better is not None:
-                return self._placed(better, searched, suspect)
+        better = self._level(plane, fix, size) or self._near(plane, fix, suspect)
+        known = fix if better is None else better.fix
+        if pilot_agreement(known, size) < DOUBTFUL and min(searched) >= _TURNABLE:
+            better = synchronise_elsewhere(plane, self._secret, _ALL_STEPS, known) or better
+        if better is None:
+            return self._frame(fix, size, suspect)
+        if better.placement.whole_pixels(*searched) == (better.fix.top, better.fix.left) and _fits(
+            better.fix, searched
+        ):
+            return self._frame(better.fix, searched, suspect)
+        return self._placed(better, searched, suspect)
+
+    def _level(self, plane: Tensor, fix: Fix, size: tuple[int, int]) -> Placed | None:
+        """The place in a suspect that was turned by a fraction of a degree, where pilots agree better so."""
+        height, width = plane.shape[-2:]
+        if pilot_agreement(fix, size) >= _UNDOUBTED or min(height, width) < _TURNABLE:
+            return None
+        level = synchronise_level(plane, self._secret, fix, (height / size[0], width / size[1]))
+        return level if level is not None and (fix.header is None or level.fix.z_score > fix.z_score) else None
+
+    def _near(self, plane: Tensor, fix: Fix, suspect: tuple[int, int]) -> Placed | None:
+        """The place up to two pixels beside one where a header was read, where pilots agree better there."""
         header = fix.header
         if header is None:
-            return self._frame(fix, size, suspect)
-        canvas = canvas_of(header)
+            return None
         if (header.height, header.width) == suspect and not lies_beside(plane, self._secret, fix):
-            return self._frame(fix, size, suspect)
+            return None
+        searched = int(plane.shape[-2]), int(plane.shape[-1])
         # What a crop that was not scaled takes of a working pixel.
         unscaled = [
             own / whole * at / now
-            for own, whole, at, now in zip((header.height, header.width), canvas, searched, suspect, strict=True)
+            for own, whole, at, now in zip(
+                (header.height, header.width), canvas_of(header), searched, suspect, strict=True
+            )
         ]
         near = synchronise_near(plane, self._secret, header, fix, (unscaled[0], unscaled[1]))
-        if near is None or near.fix.z_score <= fix.z_score:
-            return self._frame(fix, size, suspect)
-        if near.placement.whole_pixels(*searched) == (near.fix.top, near.fix.left) and _fits(near.fix, searched):
-            return self._frame(near.fix, searched, suspect)
-        return self._placed(near, searched, suspect)
-
-    def _turned(self, plane: Tensor, fix: Fix, size: tuple[int, int]) -> Placed | None:
-        """Where pilots agree better in a suspect that was turned, or of which only a part lies as it is taken to."""
-        height, width = plane.shape[-2:]
-        level = synchronise_level(plane, self._secret, fix, (height / size[0], width / size[1]))
-        if level is None or (fix.header is not None and level.fix.z_score <= fix.z_score):
-            level = None
-        known = fix if level is None else level.fix
-        if pilot_agreement(known, size) >= DOUBTFUL:
-            return level
-        return synchronise_elsewhere(plane, self._secret, _ALL_STEPS, known) or level
+        return near if near is not None and near.fix.z_score > fix.z_score else None
 
     def _placed(self, placed: Placed, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Frame, Fix] | None:
         """size: at which the suspect was searched."""
