@@ -24,7 +24,7 @@ from imuge_cli.lattice.view import Suspect
 
 TEMPLATE_THRESHOLD_ALONE = 8.0
 """Tens of millions of places and scales are tried, and the best improved: docs/geometry.md says how far chance goes."""
-DOUBTFUL = 0.25
+DOUBTFUL = 0.35
 """Mean cosine of the pilots' phase errors, below which a header may have been read where only a part of the suspect
 lies as it is taken to. JPEG 50 leaves .4."""
 
@@ -35,7 +35,7 @@ _PIXEL_ON_PIXEL = 2e-4
 # By how many degrees a suspect may have been turned that was found as if it had not been; and by how many working
 # pixels its corners are off where that is worth an interpolation.
 _TURNED, _LEVEL = 1.0, 0.2
-# A score of the template that only the true place has.
+# A score of the template from which on a place is near the true one.
 _BEYOND_DOUBT = 12.0
 # By which factor pilots have to agree better elsewhere.
 _BETTER = 1.5
@@ -144,7 +144,7 @@ class _Found:
             return False
         placement = self.placed.placement
         shown = int(suspect.shape[0] / placement.rows_scale), int(suspect.shape[1] / placement.columns_scale)
-        return self.score >= _BEYOND_DOUBT or pilot_agreement(self.placed.fix, shown) >= DOUBTFUL
+        return pilot_agreement(self.placed.fix, shown) >= DOUBTFUL
 
 
 def _found(
