@@ -346,9 +346,9 @@ def _mask_of(verified: Verified) -> Mask:
     """What a model says was changed. verified: with a frame."""
     assert verified.frame is not None
     guard = DEFAULT_GUARD.at_scale(verified.frame.scale)
-    return clean(
-        binarize(verified.probability, guard=guard if verified.frame.placement is None else guard.interpolated())
-    )
+    if verified.frame.placement is not None:
+        guard = guard.interpolated()
+    return clean(binarize(verified.probability, guard=guard))
 
 
 def _placed(answer: Answer, values: Pixels | Mask) -> Any:

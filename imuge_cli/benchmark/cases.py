@@ -285,8 +285,8 @@ def _at_original_size(
     recovered, of the suspect brought to the size of what it shows."""
     top, left, rows, cols = attacked.crop_box
     box = slice(top, top + rows), slice(left, left + cols)
-    whole = _whole(engine, attacked, answer.verification) if answer.outcome == RECOVERED else None
-    if whole is None or whole.shape != subject.original.shape:
+    whole = _whole(engine, subject, attacked, answer.verification) if answer.outcome == RECOVERED else None
+    if whole is None:
         shown = np.clip(np.rint(to_working(attacked.image, (rows, cols))), 0, 255).astype(np.uint8)
     else:
         shown = whole[box]
@@ -300,16 +300,15 @@ def _canvas(engine: Engine, subject: Subject, attacked: Attacked, verification: 
     lost[top : top + rows, left : left + cols] = False
     if not lost.any():
         return None
-    whole = _whole(engine, attacked, verification)
-    if whole is None or whole.shape != subject.original.shape:
-        return None
-    return psnr(subject.original, whole, lost)
+    whole = _whole(engine, subject, attacked, verification)
+    return None if whole is None else psnr(subject.original, whole, lost)
 
 
-def _whole(engine: Engine, attacked: Attacked, verification: Verified) -> Image8 | None:
-    """The suspect with its original frame given back."""
+def _whole(engine: Engine, subject: Subject, attacked: Attacked, verification: Verified) -> Image8 | None:
+    """The suspect with its original frame given back; None where that fails, or ends in another size."""
     try:
         suspect = Picture(pixels=attacked.image)
-        return engine.recover(suspect, restore_canvas=True, verification=verification).picture.as_uint8()
+        whole = engine.recover(suspect, restore_canvas=True, verification=verification).picture.as_uint8()
     except (NotImmunizedError, RecoveryError):
         return None
+    return whole if whole.shape == subject.original.shape else None

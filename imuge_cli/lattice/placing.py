@@ -36,7 +36,7 @@ _PIXEL_ON_PIXEL = 2e-4
 # pixels its corners are off where that is worth an interpolation.
 _TURNED, _LEVEL = 1.0, 0.2
 # A score of the template from which on a place is near the true one.
-_BEYOND_DOUBT = 12.0
+_NEAR = 12.0
 # By which factor pilots have to agree better elsewhere.
 _BETTER = 1.5
 
@@ -168,7 +168,7 @@ def _levelled(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candida
         return candidate
     start = replace(candidate, placement=placement.turnable(suspect.shape, _TURNED))
     level = refined(suspect, start, secret)
-    if level.score < _BEYOND_DOUBT or _corners_off(level.placement, suspect) > _LEVEL / 2:
+    if level.score < _NEAR or _corners_off(level.placement, suspect) > _LEVEL / 2:
         level = converged(suspect, max(start, level, key=lambda one: one.score), secret)
     return level if level is not start and _corners_off(level.placement, suspect) > _LEVEL else candidate
 
