@@ -50,7 +50,8 @@ class PixelEvidence:
 
     values, precision: N x 3 x rows x columns x 32 x 32 as `payload.source.bands` arranges them; grey levels and
     one over grey levels squared; precision 0 = tampered or outside.
-    cells, cell_precision: the same for cells of 2 x 2 pixels, in blocks of which a part is intact; None = unused.
+    cells, cell_precision: the same for cells of 2 x 2 pixels, in blocks of which a part is intact; cell_trust: N x rows
+    x columns x 32 x 32, how far each of them counts beyond its block, in [0, 1]; None = unused.
     whole, whole_precision: the coefficients themselves, where all of a source block is intact: N x rows x columns x
     COEFFICIENTS; None = unused.
     """
@@ -59,6 +60,7 @@ class PixelEvidence:
     precision: Tensor
     cells: Tensor | None = None
     cell_precision: Tensor | None = None
+    cell_trust: Tensor | None = None
     whole: Tensor | None = None
     whole_precision: Tensor | None = None
 

@@ -18,9 +18,15 @@ from imuge_cli.lattice.modulation import wrap
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier, scale_of
 from imuge_cli.models.lattice.channel import block_ratios, pilot_noise
-from imuge_cli.models.lattice.evidence import Statistics
+from imuge_cli.models.lattice.evidence import (
+    Statistics,
+    block_probability,
+    block_weight,
+    pixel_evidence,
+    shown_share,
+)
 from imuge_cli.models.lattice.family import LatticeNetworks
-from imuge_cli.models.lattice.receiver import QUICK, THOROUGH, Draft, draft
+from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft, draft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, send
 from imuge_cli.payload.source import analyse_source, synthesise_source
@@ -273,3 +279,29 @@ def test_what_is_lost_carries_nothing(case: Case) -> None:
     symbols = 12 * tampered[0].numel()
     assert (whole > 1.5 * symbols).all() and (whole < 4 * symbols).all()
     assert (half / whole).tolist() == pytest.approx([0.5] * len(whole), abs=0.08)
+
+
+def test_persistence_settles_what_most_is_missing_of(case: Case) -> None:
+    doubted = torch.full((2, 1, 256, 256), 0.004)
+    doubted[..., :192] = 1
+    reception = case.receive(case.immunized)
+    thorough, persistent = (
+        draft(case.carrier, reception, doubted, case.statistics, effort) for effort in (THOROUGH, PERSISTENT)
+    )
+    lost = (doubted == 1).float()
+    assert bool((persistent.doubt < thorough.doubt).all())
+    won = quality(persistent.picture, case.original, lost) - quality(thorough.picture, case.original, lost)
+    assert float(won[1]) > 2
+
+
+def test_what_is_trusted_a_little_is_not_taken_for_shown(case: Case) -> None:
+    reception = case.receive(case.immunized)
+    doubted = torch.full((2, 1, 256, 256), 0.004)
+    doubted[..., :100] = 1
+    weight = block_weight(case.carrier, reception, 1 - block_probability(doubted, case.carrier))
+    noise = pilot_noise(case.carrier, reception, torch.ones_like(reception.known))
+    pixels = pixel_evidence(case.carrier, reception, doubted, weight, noise, case.statistics, certain=True)
+    sober, easy = (shown_share(weight, pixels, sober=which) for which in (True, False))
+    # Columns of 64: the first is lost, of the second 28 of 64 are known; the rest is, by .97.
+    assert sober[0, 0].tolist() == pytest.approx([0, 28 / 64, 0.97, 0.97], abs=0.04)
+    assert bool((easy >= sober).all())

@@ -21,7 +21,6 @@ from imuge_cli.payload.unwrap import log_likelihood_ratio, message, unwrap, unwr
 # Passes end early when the doubt of no picture has moved by more than this share, twice running: it may stand still
 # for a pass before the last wraps fall into place.
 _STANDSTILL = 0.01
-_ADAPTING_PASSES = 6
 # Of a source block of which pixels show less, they are taken to show as much.
 _LEAST_SHOWN = 0.02
 _STATE_STEPS = 12
@@ -36,11 +35,14 @@ class Effort:
     certain: whether the mask can be trusted to the pixel. Then the intact pixels of partly tampered blocks are evidence
     too, and wholly intact source blocks are read off. Before that, what was not found yet would be taken for true, and
     a draft that agrees with it would hide it from the next look.
+    adapting: passes after which the prior no longer follows the solution. sober: see `evidence.shown_share`.
     """
 
     passes: int
     iterations: int
     certain: bool
+    adapting: int = 6
+    sober: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Decoder:
             solution = self._solve(evidence, solution)
             uncertainty, expected = self._state(evidence)
             previous, doubt = doubt, (expected * correction).clamp(1e-4, 2.0)
-            if number < _ADAPTING_PASSES:
+            if number < self.effort.adapting:
                 self.prior = adapted_variance(carrier.grid, base, solution, uncertainty) * self.beyond
             fitted = self._predict(solution)
             # The cavity: what everything but the symbol itself says of it.

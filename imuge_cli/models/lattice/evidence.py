@@ -173,12 +173,18 @@ def _with_cells(
     )
     residue = statistics.residue.mean((1, 2))[None, :, None, None, None, None]
     precision = tiles / (_CELL_CAUTION * (residue + variance))
-    return replace(pixels, cells=cells_of_picture(to_grid(reception.picture, grid)), cell_precision=precision)
+    cells = cells_of_picture(to_grid(reception.picture, grid))
+    return replace(pixels, cells=cells, cell_precision=precision, cell_trust=tiles[:, 0])
 
 
-def shown_share(weight: Tensor, pixels: PixelEvidence) -> Tensor:
-    """The share of each source block's area of which pixels tell: N x rows x columns."""
+def shown_share(weight: Tensor, pixels: PixelEvidence, *, sober: bool) -> Tensor:
+    """The share of each source block's area of which pixels tell: N x rows x columns.
+
+    sober: cells count by how far they are trusted. Otherwise every cell counts of which anything is told: where V is
+    nowhere quite sure, that is all of the picture, and the solution passes for more certain than it is.
+    """
     shown = functional.avg_pool2d(weight, SOURCE_BLOCK // BLOCK)[:, 0]
-    if pixels.cell_precision is not None:
-        shown = shown + (pixels.cell_precision[:, 0] > 0).float().mean((3, 4))
+    if pixels.cell_trust is not None:
+        told = pixels.cell_trust if sober else (pixels.cell_trust > 0).float()
+        shown = shown + told.mean((3, 4))
     return shown.clamp(0, 1)

@@ -23,7 +23,7 @@ from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_s
 from imuge_cli.models.lattice.levelling import levels_in_frame
 from imuge_cli.models.lattice.locating import Locator
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
-from imuge_cli.models.lattice.receiver import QUICK, Draft
+from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
@@ -35,6 +35,9 @@ _SUSPICION = 0.05
 # A header is read where single blocks say next to nothing. V then flags what is untouched, or calls intact what is not,
 # where phases agree less than this (docs/experiments.md), unless symbols and draft fit all the same, as after JPEG.
 _LEAST_AGREEMENT, _LITTLE_DOUBT = 0.2, 0.1
+# A solution that leaves more doubt than this has not settled: wraps were taken wrongly, and another way of getting
+# there is tried (docs/experiments.md).
+_UNSETTLED = 0.15
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ class LatticeModel:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
         doubted = torch.maximum(lost, evidence.probability) if own_mask else lost
-        solution = self._networks.solve(evidence.carrier, evidence.reception, doubted)
+        solution = self._settled(evidence, doubted)
         wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
         box = _bounding_box(wanted[0, 0], _MARGIN)
         recovered = evidence.reception.picture.clone()
@@ -176,6 +179,14 @@ class LatticeModel:
         around = foreign(frame, (int(pixels.shape[0]), int(pixels.shape[1])))
         inside = mask if around is None else mask & ~around
         return Recovered(pasted(pixels, whole[rows, columns], inside, frame), information, inside)
+
+    def _settled(self, evidence: _Evidence, doubted: Tensor) -> Draft:
+        """The draft that leaves least doubt. doubted: 1 x 1 x H x W, that a pixel was tampered with."""
+        solution = self._networks.solve(evidence.carrier, evidence.reception, doubted)
+        if float(solution.doubt) <= _UNSETTLED:
+            return solution
+        other = self._networks.solve(evidence.carrier, evidence.reception, doubted, PERSISTENT, before=solution)
+        return other if float(other.doubt) < float(solution.doubt) else solution
 
 
 def _tells(carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft) -> bool:

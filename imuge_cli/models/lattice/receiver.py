@@ -24,6 +24,9 @@ from imuge_cli.payload.source import from_grid, sender_scale, synthesise_source
 
 THOROUGH = Effort(passes=12, iterations=60, certain=True)
 QUICK = Effort(passes=4, iterations=30, certain=False)
+# What gets going where half of the symbols are missing and the others leave too much open to begin with; elsewhere it
+# says no more than THOROUGH, or a little less, and takes twice as long.
+PERSISTENT = Effort(passes=24, iterations=60, certain=True, adapting=24, sober=True)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def draft(
     pixels = pixel_evidence(carrier, reception, probability, weight, noise, statistics, certain=effort.certain)
     # What was cut off carries no symbols, but still tells more or less how bright it is.
     trust = trust * legible_share(reception.clipped)
-    shown = shown_share(weight, pixels)
+    shown = shown_share(weight, pixels, sober=effort.sober)
     scale = sender_scale(trust.device)
     prior = (statistics.variance / scale**2).repeat(carrier.grid.rows * carrier.grid.columns)[None]
     # A busier picture is busier everywhere, as far as its power tells.
