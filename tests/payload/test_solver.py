@@ -182,12 +182,12 @@ def test_blocks_that_are_read_off_alone_change_nothing(
     read = replace(whole, precision=torch.zeros_like(whole.precision))
     shown = replace(partly, whole=whole.whole, whole_precision=torch.zeros_like(whole.whole_precision))
     both = PixelEvidence(
-        torch.cat([shown.values, read.values]),
-        torch.cat([shown.precision, read.precision]),
-        partly.cells.repeat(2, 1, 1, 1, 1, 1),
-        torch.cat([partly.cell_precision, torch.zeros_like(partly.cell_precision)]),
-        whole.whole.repeat(2, 1, 1, 1),
-        torch.cat([torch.zeros_like(whole.whole_precision), whole.whole_precision]),
+        values=torch.cat([shown.values, read.values]),
+        precision=torch.cat([shown.precision, read.precision]),
+        cells=partly.cells.repeat(2, 1, 1, 1, 1, 1),
+        cell_precision=torch.cat([partly.cell_precision, torch.zeros_like(partly.cell_precision)]),
+        whole=whole.whole.repeat(2, 1, 1, 1),
+        whole_precision=torch.cat([torch.zeros_like(whole.whole_precision), whole.whole_precision]),
     )
     two = SymbolEvidence(symbols.mixing, symbols.values.repeat(2, 1), symbols.precision.repeat(2, 1))
     found = solve(GRID, variance, two, both, iterations=400, tolerance=1e-6) / sender_scale()
