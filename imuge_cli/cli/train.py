@@ -64,6 +64,10 @@ def train(
         int | None,
         typer.Option("--side", help="With --model imuge: pixels of the windows that are shown. Default: 256."),
     ] = None,
+    gamma: Annotated[
+        float | None,
+        typer.Option("--gamma", min=0.0, help="With --model imuge: weight of what immunizing changes. Default: 0.5."),
+    ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: one per core.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for states and the finished weights.")] = Path(
         "imuge-train"
@@ -108,4 +112,5 @@ def train(
         without=tuple(without or ()),
         width=width,
         side=side,
+        gamma=gamma,
     )

@@ -74,18 +74,21 @@ def train_imuge(
     without: Sequence[str] = (),
     width: int | None = None,
     side: int | None = None,
+    gamma: float | None = None,
 ) -> Path:
     """Train E, V and R as the paper does (Adam, 2e-4, batches of 8); returns the weights file written into `out`.
 
     steps: of the whole training; stages and decoupling are shares of it. minutes: stop earlier; resume goes on.
     without: mechanisms to leave out, of MECHANISMS. width: channels at full resolution, see `Style`. side: of the
-    windows that are shown, pixels, a multiple of 16 from 128 to 256 (default); smaller ones are quicker, and may change
-    from run to run. Raises UsageError, InputError, DeviceError.
+    windows that are shown, pixels, a multiple of 16 from 128 to 256 (default); smaller ones are quicker. gamma: weight
+    of what immunizing changes (Eq. 6; the paper's .5 by default). Both may change from run to run. Raises UsageError,
+    InputError, DeviceError.
     """
     place = pick_device(device)
     if side is not None and (side % MULTIPLE or not _LEAST_SIDE <= side <= SIDE):
         raise UsageError(f"--side {side}: a multiple of {MULTIPLE} from {_LEAST_SIDE} to {SIDE} is needed")
-    run = _Run(minutes, batch or _BATCH, out, seed, place, validate_every, Weights(), side or SIDE)
+    weights = Weights() if gamma is None else Weights(gamma=gamma)
+    run = _Run(minutes, batch or _BATCH, out, seed, place, validate_every, weights, side or SIDE)
     mechanisms = mechanisms_without(without)
     if resume and width is not None:
         raise UsageError(

@@ -101,16 +101,17 @@ def play(
 
 
 def told_mask(mask: Tensor, raw: Tensor | None, phase: Phase, mechanisms: Mechanisms) -> Tensor:
-    """What R is told was tampered with: nothing without V, the truth while decoupled, then V's mask.
+    """What R is told was tampered with: nothing without V, the truth while decoupled, then V's mask, binary as at
+    inference.
 
-    V's is binary as at inference, and passes gradients as if it were the probability (straight through).
+    V learns nothing by it. Passed straight through, what R wishes of its mask outweighs V's own loss a hundred times
+    (alpha, Eq. 3) and undoes V: see docs/paper.md.
     """
     if not mechanisms.verifier:
         return torch.zeros_like(mask)
     if phase.true_mask or raw is None:
         return mask
-    likely = probability(raw)
-    return likely + ((likely > 0.5).to(likely.dtype) - likely).detach()
+    return (probability(raw.detach()) > 0.5).to(mask.dtype)
 
 
 def _smaller(picture: Tensor, level: int) -> Tensor:

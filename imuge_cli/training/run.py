@@ -60,6 +60,7 @@ def run_training(
     without: Sequence[str] = (),
     width: int | None = None,
     side: int | None = None,
+    gamma: float | None = None,
 ) -> Path:
     """Train V and R of the default family, or the paper's system; returns the weights file written into `out`.
 
@@ -68,8 +69,8 @@ def run_training(
     limit: use that many pictures only. reuse: how often an example is learned from; above 1, batches are
     prepared in rounds and shown in windows (see `replay`), which learns faster where preparing is slow. adversarial:
     how much R is to mind what a discriminator takes for not genuine; 0: nothing. without: mechanisms of the paper to
-    leave out, width of its networks, and side of the windows that they learn from: see `imuge_run`. Raises UsageError,
-    InputError, DeviceError.
+    leave out, width of its networks, side of the windows that they learn from, and gamma of Eq. 6: see `imuge_run`.
+    Raises UsageError, InputError, DeviceError.
     """
     if model == IMUGE:
         if nets or reuse > 1 or adversarial:
@@ -93,9 +94,10 @@ def run_training(
             without=without,
             width=width,
             side=side,
+            gamma=gamma,
         )
-    if without or (width, side) != (None, None):
-        raise UsageError("--without, --width, --side: they are of --model imuge; leave them out, or name it")
+    if without or (width, side, gamma) != (None, None, None):
+        raise UsageError("--without, --width, --side, --gamma: they are of --model imuge; leave them out, or name it")
     if model != FAMILY:
         raise UsageError(f"--model {model}: this version trains '{FAMILY}' and '{IMUGE}'")
     if unknown := set(nets) - set(_NETS):

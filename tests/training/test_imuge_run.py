@@ -15,8 +15,10 @@ from imuge_cli.checkpoints import load_weights, save_weights
 from imuge_cli.errors import InputError, UsageError
 from imuge_cli.models.imuge.family import ImugeNetworks
 from imuge_cli.training import imuge_run, run_training
+from imuge_cli.training.imuge_objectives import Weights
 from imuge_cli.training.imuge_plan import Mechanisms, Schedule
 from imuge_cli.training.imuge_scenes import draw_scene, validate
+from imuge_cli.training.imuge_step import Played, play
 
 STEPS = 10
 
@@ -155,3 +157,18 @@ def test_validation_measures_the_whole_chain(pictures: Tensor) -> None:
     assert "immunized" in figures.line() and figures.flat()["psnr"] == figures.psnr
     blind = validate(networks, pictures[:16], torch.device("cpu"), False)
     assert set(blind.f1.values()) == {0.0} and blind.l_psnr != figures.l_psnr
+
+
+def test_what_immunizing_changes_weighs_what_it_is_told_to(
+    shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights: list[Weights] = []
+
+    def playing(*args: Any) -> Played:
+        weights.append(args[4])
+        return play(*args)
+
+    monkeypatch.setattr(imuge_run, "play", playing)
+    train(shard, tmp_path / "heavy", steps=1, gamma=2.0)
+    train(shard, tmp_path / "paper", steps=1)
+    assert weights == [Weights(gamma=2.0), Weights(gamma=0.5)]
