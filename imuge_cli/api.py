@@ -219,8 +219,10 @@ class Imuge:
         mask = np.zeros((picture.height, picture.width), bool)
         if verified.frame is not None:
             mask = _mask_of(verified)
-        # Without a header pilots alone may still show what was changed, but not that nothing was.
-        tells = verified.legible and (verified.header is not None or verified.assumed or bool(mask.any()))
+        # Without a header pilots alone may still show what was changed, but not that nothing was; nor is anything
+        # intact that contradicts what was sent.
+        known = verified.header is not None or verified.assumed
+        tells = verified.legible and (bool(mask.any()) or (known and not verified.unexplained))
         verdict = "not-found" if verified.frame is None or not tells else "tampered" if mask.any() else "intact"
         return VerifyResult(
             verdict=verdict,
@@ -268,7 +270,7 @@ class Imuge:
                 "no immunization found (never immunized, another key, or damaged beyond recognition); "
                 "nothing can be recovered"
             )
-        if result.verdict == "not-found":
+        if result.verdict == "not-found" and (mask is None or not verified.legible):
             raise NotImmunizedError(
                 "immunized with this key, but too little of the immunization is left to read (scaled down, compressed "
                 "or made noisy too much); nothing can be recovered"
@@ -348,6 +350,8 @@ def _mask_of(verified: Verified) -> Mask:
     guard = DEFAULT_GUARD.at_scale(verified.frame.scale)
     if verified.frame.placement is not None:
         guard = guard.interpolated()
+    if verified.forewarned:
+        guard = guard.forewarned(verified.probability.size)
     return clean(binarize(verified.probability, guard=guard))
 
 

@@ -21,6 +21,7 @@ class Guard:
     peak: a region must reach it somewhere. Real tampering is certain in its middle; false alarms are lukewarm all over.
         docs/experiments.md says what that keeps and what it lets go.
     convincing: at least one region must reach it on average, or nothing counts. docs/experiments.md says where from.
+    likely, likely_area: a region of so many pixels may do with reaching this; see `forewarned`.
     minimum_area: smaller regions (pixels) are specks. The default is one 8 x 8 block, the smallest area that the
         lattice tells anything about.
     """
@@ -30,6 +31,8 @@ class Guard:
     high: float = 0.65
     peak: float = 0.98
     convincing: float = 0.0
+    likely: float = math.inf
+    likely_area: int = 0
     minimum_area: int = 64
 
     def at_scale(self, scale: float) -> Guard:
@@ -40,6 +43,10 @@ class Guard:
         """The guard for a suspect that lies between the pixels of the picture that was immunized: what was clipped
         there is smeared, and looks a little tampered with."""
         return replace(self, convincing=0.8)
+
+    def forewarned(self, pixels: int) -> Guard:
+        """The guard for a map of so many pixels where something considerable was probably changed."""
+        return replace(self, likely=0.95, likely_area=math.ceil(0.02 * pixels))
 
     def __post_init__(self) -> None:
         if not 0.0 < self.low <= self.high < 1.0:
@@ -54,9 +61,9 @@ def binarize(probability: NDArray[np.float32], *, guard: Guard = DEFAULT_GUARD) 
     """H x W probabilities of tampering in 0..1 -> H x W bool.
 
     Otsu's threshold on the 8-bit map (as in P1), clamped by `guard`; then regions (8-connected) that never
-    reach `guard.peak` or stay below `guard.minimum_area` are dropped, and all of them where the average of none reaches
-    `guard.convincing`. Raises ValueError for a map of another
-    shape or with values that are not finite.
+    reach `guard.peak` (large ones: `guard.likely`) or stay below `guard.minimum_area` are dropped, and all of them
+    where the average of none reaches `guard.convincing`. Raises ValueError for a map of another shape or with values
+    that are not finite.
     """
     if probability.ndim != 2 or probability.size == 0:
         raise ValueError(f"a probability map is H x W, not {probability.shape}")
@@ -79,7 +86,9 @@ def otsu(probability: NDArray[np.float32]) -> float:
 def _drop_weak(mask: NDArray[np.bool_], probability: NDArray[np.float32], guard: Guard) -> NDArray[np.bool_]:
     count, labels, stats, _centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     keep = stats[:, cv2.CC_STAT_AREA] >= guard.minimum_area
-    keep &= np.bincount(labels[probability >= guard.peak], minlength=count) > 0
+    near = np.bincount(labels[probability >= guard.likely], minlength=count) > 0
+    near &= stats[:, cv2.CC_STAT_AREA] >= guard.likely_area
+    keep &= near | (np.bincount(labels[probability >= guard.peak], minlength=count) > 0)
     keep[0] = False  # label 0 is the background
     averages = np.bincount(labels.ravel(), probability.ravel(), count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
     keep &= bool((averages[keep] >= guard.convincing).any())

@@ -60,7 +60,9 @@ class Verified:
     probability: suspect's height x width, float32 in [0, 1]. header: None where it could not be read; what is not
     suspicious then is not known to be untouched. evidence: the family's own intermediate results, handed back to
     `recover`. legible: False where the place is known and nothing else could be read there, so that neither tampering
-    nor its absence can be told. assumed: the family cannot tell whether a picture was immunized, and takes it for that.
+    nor its absence can be told. forewarned: what was sent and what the suspect shows differ by more than noise mostly
+    makes them. unexplained: by so much that something was changed, even if the probability does not say where. assumed:
+    the family cannot tell whether a picture was immunized, and takes it for that.
     """
 
     frame: Frame | None
@@ -68,6 +70,8 @@ class Verified:
     probability: Probability
     evidence: object = None
     legible: bool = True
+    forewarned: bool = False
+    unexplained: bool = False
     assumed: bool = False
 
 

@@ -93,6 +93,20 @@ def test_between_pixels_one_region_has_to_convince() -> None:
     assert binarize(np.ones((16, 16), np.float32), guard=guard).all()
 
 
+def test_forewarned_a_large_region_may_fall_short_of_the_peak() -> None:
+    probability = np.zeros((100, 100), np.float32)
+    probability[10:30, 10:30] = 0.96
+    probability[60:70, 60:70] = 0.96
+    probability[80:95, 10:30] = 0.9
+    guard = DEFAULT_GUARD.forewarned(probability.size)
+    assert not binarize(probability).any()
+    found = binarize(probability, guard=guard)
+    assert found[10:30, 10:30].all() and found.sum() == 400
+    # What reaches the peak counts as before, however small.
+    probability[60:70, 60:70] = 0.99
+    assert binarize(probability, guard=guard).sum() == 500
+
+
 def test_the_threshold_stays_between_the_limits() -> None:
     ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (64, 1))
     low_mass = np.concatenate([ramp, np.zeros((2000, 256), dtype=np.float32)])

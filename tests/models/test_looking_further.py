@@ -1,0 +1,114 @@
+"""What verifying does where drafts leave doubt that V's mask does not explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from photographs import photograph
+from torch import Tensor
+
+from imuge_cli import Imuge
+from imuge_cli.attacks.benign import apply, parse
+from imuge_cli.errors import NotImmunizedError
+from imuge_cli.image.picture import Picture
+from imuge_cli.models.lattice import model
+from imuge_cli.models.lattice.family import LatticeNetworks
+from imuge_cli.models.lattice.receiver import Draft
+
+Pixels8 = NDArray[np.uint8]
+SQUARE = (slice(64, 144), slice(80, 160))
+TRUTH = np.zeros((256, 256), bool)
+TRUTH[SQUARE] = True
+
+
+@pytest.fixture(scope="module")
+def engine() -> Imuge:
+    return Imuge(device="cpu", exact=False)
+
+
+@pytest.fixture(scope="module")
+def sent(engine: Imuge) -> Pixels8:
+    return engine.immunize(Picture(pixels=photograph("astronaut", 0, 128)), image_id=1).picture.as_uint8()
+
+
+@pytest.fixture(scope="module")
+def suspect(engine: Imuge, sent: Pixels8) -> Pixels8:
+    """A patch of another picture under the same key, whose pilots fit, and noise over all of it."""
+    donor = engine.immunize(Picture(pixels=photograph("astronaut", 256, 200)), image_id=4).picture.as_uint8()
+    pixels = sent.copy()
+    pixels[SQUARE] = donor[SQUARE]
+    return np.asarray(apply(parse("noise:5"), pixels, np.random.default_rng(1)).image)
+
+
+def overlap(found: NDArray[np.bool_]) -> float:
+    """F1."""
+    return float(2 * (found & TRUTH).sum() / (found.sum() + TRUTH.sum()))
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One more element a look with a draft."""
+    made: list[int] = []
+    look = LatticeNetworks.second_look
+
+    def counted(self: LatticeNetworks, *arguments: object) -> Tensor:
+        made.append(len(made))
+        return look(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LatticeNetworks, "second_look", counted)
+    return made
+
+
+@pytest.fixture
+def leaving(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Drafts that leave so much doubt, whatever they are."""
+    solve = LatticeNetworks.solve
+
+    def leave(doubt: float) -> None:
+        def doubting(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
+            solution = solve(self, *arguments, **options)  # type: ignore[arg-type]
+            return replace(solution, doubt=torch.tensor([doubt]), open=torch.tensor([doubt]))
+
+        monkeypatch.setattr(LatticeNetworks, "solve", doubting)
+
+    return leave
+
+
+def test_further_looks_find_what_the_first_ones_missed(
+    engine: Imuge, suspect: Pixels8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = engine.verify(Picture(pixels=suspect))
+    monkeypatch.setattr(model, "_MISSED", 9.0)
+    at_first = engine.verify(Picture(pixels=suspect))
+    assert overlap(at_first.mask) < 0.75 and overlap(further.mask) > 0.9
+
+
+@pytest.mark.parametrize(("doubt", "further"), [(0.1, False), (0.2, True)])
+def test_only_doubt_makes_v_look_further(
+    doubt: float, further: bool, engine: Imuge, sent: Pixels8, looks: list[int], leaving: Callable[[float], None]
+) -> None:
+    leaving(doubt)
+    result = engine.verify(Picture(pixels=sent))
+    assert result.verdict == "intact"
+    # One look with a draft is always made, and a second where anything was seen at all.
+    assert (len(looks) > 2) == further and len(looks) <= 8
+
+
+def test_what_contradicts_what_was_sent_is_not_called_intact(
+    engine: Imuge, sent: Pixels8, leaving: Callable[[float], None]
+) -> None:
+    leaving(0.5)
+    result = engine.verify(Picture(pixels=sent))
+    assert result.verdict == "not-found" and not result.mask.any() and result.synchronisation is not None
+    with pytest.raises(NotImmunizedError, match="too little"):
+        engine.recover(Picture(pixels=sent), verification=result)
+    # Who knows where, gets it back.
+    recovered = engine.recover(Picture(pixels=sent), mask=TRUTH, verification=result)
+    assert np.any(recovered.picture.as_uint8()[SQUARE] != sent[SQUARE])
+    # Of a crop too little is left to say so.
+    assert engine.verify(Picture(pixels=sent[:, 64:])).verdict == "intact"
