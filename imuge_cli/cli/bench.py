@@ -74,6 +74,13 @@ def bench(
         ),
     ] = False,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of each training of --ablation.")] = None,
+    width: Annotated[
+        int | None, typer.Option("--width", min=1, help="With --ablation: channels at full resolution. Default: 24.")
+    ] = None,
+    side: Annotated[
+        int | None,
+        typer.Option("--side", help="With --ablation: pixels of the windows that are shown. Default: 256."),
+    ] = None,
     beside: Annotated[
         list[Path] | None,
         typer.Option(
@@ -118,10 +125,24 @@ def bench(
         exact=suite == "exact" if exact is None else exact,
         repair=repair.value,
     )
-    if ablation or steps is not None:
+    if ablation or (steps, width, side) != (None, None, None):
         if not ablation or steps is None or data is None or suite is not None:
-            raise UsageError("--ablation: needs --data (shards of photographs) and --steps, and no --suite")
-        console.data(write_ablation(data, steps, out, seed, device.value, resume=resume, progress=console.note))
+            raise UsageError(
+                "--steps, --width, --side: these are of --ablation, which needs --data (shards of photographs) and "
+                "--steps, and no --suite"
+            )
+        text = write_ablation(
+            data,
+            steps,
+            out,
+            seed,
+            device.value,
+            resume=resume,
+            width=width,
+            side=side,
+            progress=console.note,
+        )
+        console.data(text)
         return
     if suite == "speed":
         if jobs > 1:

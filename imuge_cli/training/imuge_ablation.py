@@ -39,11 +39,14 @@ def run_ablation(
     device: str = "auto",
     limit: int | None = None,
     resume: bool = False,
+    width: int | None = None,
+    side: int | None = None,
     progress: Callable[[str], None] = print,
 ) -> tuple[AblationRow, ...]:
     """Train every row for the same number of steps, from the same seed, each into a folder of its own in `out`.
 
-    resume: keep rows that are done and go on with the one that was interrupted. Raises as `train_imuge`.
+    resume: keep rows that are done and go on with the one that was interrupted. width, side: as `train_imuge` takes
+    them, for all rows. Raises as `train_imuge`.
     """
     rows = []
     for number, ((name, mechanisms), paper) in enumerate(zip(ABLATION.items(), PAPER, strict=True)):
@@ -66,6 +69,8 @@ def run_ablation(
                 limit=limit,
                 validate_every=steps,
                 without=() if again else _left_out(mechanisms),
+                width=None if again else width,
+                side=side,
             )
         figures = _figures(done)
         f1 = figures["f1 jpeg:70"] if mechanisms.verifier else None

@@ -255,11 +255,19 @@ def test_bench_ablation_trains_and_writes_its_table(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(training, "run_ablation", rows, raising=False)
     out = tmp_path / "out"
     out.mkdir()
-    ran = run("bench", "--ablation", "--data", tmp_path, "--steps", 7, "--out", out, "--resume")
+    asked = ("bench", "--ablation", "--data", tmp_path, "--steps", 7, "--out", out, "--resume")
+    ran = run(*asked, "--width", 8, "--side", 128)
     assert ran.code == 0, ran.err
     assert (called["data"], called["steps"], called["resume"]) == ((tmp_path,), 7, True)
+    assert (called["width"], called["side"]) == (8, 128)
+    assert "Each row of width 8 was trained for 7 steps on windows of 128 x 128 from" in ran.out
     assert "| nothing | 33.25 | 12.50 | - | 13.16 |" in ran.out and "| + V | 34.00 | 20.25 | 0.875 | 20.99 |" in ran.out
     assert (out / "ablation.md").read_text() == ran.out
-    for wrong in (("--ablation", "--data", tmp_path), ("--steps", 3, "--data", tmp_path), ("--ablation", "--steps", 3)):
+    for wrong in (
+        ("--ablation", "--data", tmp_path),
+        ("--steps", 3, "--data", tmp_path),
+        ("--ablation", "--steps", 3),
+        ("--width", 8),
+    ):
         ran = run("bench", *wrong)
         assert ran.code == 2 and "--ablation" in ran.err
