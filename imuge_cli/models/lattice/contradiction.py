@@ -32,7 +32,7 @@ _MOST_CONSPICUOUS = 1.1
 # where they leave less than the second. Tones changed by a third do so as well, but then V sees more than so much of
 # the picture.
 _UNFITTING, _FITTING, _TIMES = 0.35, 0.25, 2.5
-_SEEN = 0.02
+SEEN = 0.02
 _LEAST_COSINE = 0.05
 # Working pixels, standard deviation: what the description lacks averages out over such an area.
 _AVERAGED = 4.0
@@ -122,7 +122,7 @@ def _without_saturation(missing: Tensor, drafted: Tensor) -> Tensor:
 
 def fits_nothing(solution: Draft, probability: Tensor) -> bool:
     """Whether symbols are far from the draft although pilots are what they should be (N = 1)."""
-    seen = bool((probability > 0.5).float().mean() > _SEEN)
+    seen = bool((probability > 0.5).float().mean() > SEEN)
     return not seen and bool(solution.doubt > max(_UNFITTING, _TIMES * float(solution.open)))
 
 

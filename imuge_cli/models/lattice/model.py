@@ -16,7 +16,7 @@ from imuge_cli.lattice.synchronise import Fix, synchronise_direct
 from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.channel import agreement
-from imuge_cli.models.lattice.contradiction import contradicted
+from imuge_cli.models.lattice.contradiction import SEEN, contradicted
 from imuge_cli.models.lattice.evidence import block_probability
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_suspect, visible
@@ -28,6 +28,7 @@ from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
 from imuge_cli.networks.verifier import MULTIPLE
+from imuge_cli.payload.source import SOURCE_BLOCK
 
 _MARGIN = 48
 # Where V's probability stays below, there is nothing to look at again.
@@ -40,8 +41,8 @@ _LEAST_AGREEMENT, _LITTLE_DOUBT = 0.2, 0.1
 _MISSED, _FURTHER_LOOKS, _CREDULITY = 0.12, 6, 0.5
 _CHANGED = 5e-4
 # Where drafts leave so much before and after those looks something was changed, even if V does not see what; but what
-# is left of the symbols in a crop leaves as much, and nearly all have to be there.
-_UNEXPLAINED, _NEARLY_ALL = 0.3, 0.8
+# is left of the symbols in a crop leaves as much, and so do strips narrower than a source block.
+_UNEXPLAINED, _NEARLY_ALL = 0.4, 0.8
 # A solution that leaves more doubt than this has not settled: wraps were taken wrongly, and another way of getting
 # there is tried (docs/experiments.md).
 _UNSETTLED = 0.15
@@ -123,9 +124,13 @@ class LatticeModel:
         if box is not None:
             solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
-        doubt = float(solution.doubt)
+        doubt, unexplained = float(solution.doubt), False
         if doubt > _MISSED:
-            probability, solution = self._look_further(carrier, reception, probability, solution)
+            further, drafted = self._look_further(carrier, reception, probability, solution)
+            unexplained = _unexplained(carrier, reception, min(doubt, float(drafted.doubt)))
+            # Otherwise what symbols contradict is left to them.
+            if float((further > 0.5).float().mean()) > SEEN:
+                probability, solution = further, drafted
         # Without a header it is not known how large symbols are; and an encoder describes what it likes.
         if fix.header is not None and networks.encoder is None:
             probability = contradicted(networks, carrier, reception, probability, solution)
@@ -139,8 +144,7 @@ class LatticeModel:
             header=fix.header,
             probability=shown,
             forewarned=doubt > _MISSED,
-            unexplained=min(doubt, float(solution.doubt)) > _UNEXPLAINED
-            and float(reception.known.mean()) > _NEARLY_ALL,
+            unexplained=unexplained,
             evidence=_Evidence(carrier, reception, probability),
         )
 
@@ -218,6 +222,12 @@ def _tells(carrier: Carrier, reception: Reception, probability: Tensor, solution
     """Whether what is left of the lattice tells tampered blocks from others, where a header can still be read."""
     agreed = agreement(reception, 1 - block_probability(probability, carrier))
     return bool(agreed >= _LEAST_AGREEMENT) or bool(solution.doubt <= _LITTLE_DOUBT)
+
+
+def _unexplained(carrier: Carrier, reception: Reception, doubt: float) -> bool:
+    """Whether so much doubt can only mean that something was changed."""
+    whole = float(reception.known.mean()) > _NEARLY_ALL and min(carrier.height, carrier.width) >= SOURCE_BLOCK
+    return whole and doubt > _UNEXPLAINED
 
 
 def _box(like: Tensor, rows: slice, columns: slice) -> Tensor:
