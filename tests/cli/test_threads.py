@@ -67,6 +67,18 @@ def test_threads_wait_briefly_unless_somebody_said_how(monkeypatch: pytest.Monke
     assert "GOMP_SPINCOUNT" not in os.environ
 
 
+def test_few_kernels_are_kept_unless_somebody_said_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, "")
+    monkeypatch.delenv(name)
+    with pytest.raises(SystemExit):
+        app.main(["--version"])
+    assert 64 < int(os.environ[name]) < 1024
+    monkeypatch.setenv(name, "7")
+    options.keep_few_kernels()
+    assert os.environ[name] == "7"
+
+
 def test_what_a_person_said_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     load(monkeypatch, f"0 0 0 {CORES + 5}/80 1")
