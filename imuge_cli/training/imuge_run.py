@@ -99,7 +99,7 @@ def train_imuge(
     pictures = load_pictures(data, limit=limit)
     torch.manual_seed(seed)
     if resume:
-        state = ImugeState.load(out, lr or _RATE, place)
+        state = ImugeState.load(out, lr, place)
         if steps not in (None, state.total) or (without and mechanisms != state.mechanisms):
             raise UsageError(
                 f"{out}: this training has {state.total} steps and mechanisms of its own; resume it without --steps "

@@ -76,16 +76,19 @@ class ImugeState:
         self.saved_step = self.step
 
     @classmethod
-    def load(cls, folder: Path, rate: float, device: torch.device) -> ImugeState:
-        """The state in a folder, on a device. Raises InputError."""
+    def load(cls, folder: Path, rate: float | None, device: torch.device) -> ImugeState:
+        """The state in a folder, on a device. rate: of learning from here on; None: as it was. Raises InputError."""
         path = folder / STATE_FILE
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
             if saved.get("kind") != _KIND:
                 raise ValueError("it is of another model; give that --model")
             networks = ImugeNetworks.from_tensors(saved["networks"], saved["config"])
-            state = cls.begin(networks, Mechanisms(**saved["mechanisms"]), int(saved["total"]), rate, device)
+            state = cls.begin(networks, Mechanisms(**saved["mechanisms"]), int(saved["total"]), rate or 0.0, device)
             state._restore(saved)
+            for optimizer in (state.optimizer, state.judges):
+                for group in [] if rate is None or optimizer is None else optimizer.param_groups:
+                    group["lr"] = rate
         except FileNotFoundError as error:
             raise InputError(f"{path}: no training state to resume; start without --resume") from error
         except (*UNREADABLE, WeightsError) as error:

@@ -172,3 +172,16 @@ def test_what_immunizing_changes_weighs_what_it_is_told_to(
     train(shard, tmp_path / "heavy", steps=1, gamma=2.0)
     train(shard, tmp_path / "paper", steps=1)
     assert weights == [Weights(gamma=2.0), Weights(gamma=0.5)]
+
+
+def test_a_run_goes_on_at_its_own_rate_or_at_another(shard: Path, tmp_path: Path) -> None:
+    def rates() -> set[float]:
+        saved = torch.load(tmp_path / "state.pt", weights_only=True)
+        return {group["lr"] for key in ("optimizer", "judges") for group in saved[key]["param_groups"]}
+
+    train(shard, tmp_path, lr=3e-4, minutes=0)
+    assert rates() == {3e-4}
+    train(shard, tmp_path, resume=True, steps=None, minutes=0)
+    assert rates() == {3e-4}
+    train(shard, tmp_path, resume=True, steps=None, minutes=0, lr=1e-4)
+    assert rates() == {1e-4}
