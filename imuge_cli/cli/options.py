@@ -249,8 +249,7 @@ def keep_few_kernels() -> None:
     """Let oneDNN, which convolves on CPUs, keep 128 compiled kernels instead of 1,024, unless somebody said how many.
 
     It compiles one for each layer and size of picture: in a batch of 1,000 pictures of random sizes memory grew by
-    150 MB.
-    128 are those of a few sizes, and as fast; 64 cost a twentieth of the time.
+    150 MB. 128 are those of a few sizes, and as fast; 64 cost a twentieth of the time.
     """
     # Before torch is imported, which reads it once.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
