@@ -348,6 +348,8 @@ def _mask_of(verified: Verified) -> Mask:
     """What a model says was changed. verified: with a frame."""
     assert verified.frame is not None
     guard = DEFAULT_GUARD.at_scale(verified.frame.scale)
+    if verified.assumed:
+        guard = guard.as_written()
     if verified.frame.placement is not None:
         guard = guard.interpolated()
     if verified.forewarned:

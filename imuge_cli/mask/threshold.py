@@ -44,6 +44,10 @@ class Guard:
         there is smeared, and looks a little tampered with."""
         return replace(self, convincing=0.8)
 
+    def as_written(self) -> Guard:
+        """The guard for the paper's own V: P1 takes Otsu's split as it is, and asks for no peak."""
+        return replace(self, peak=0.0)
+
     def forewarned(self, pixels: int) -> Guard:
         """The guard for a map of so many pixels where something considerable was probably changed."""
         return replace(self, likely=0.95, likely_area=math.ceil(0.02 * pixels))

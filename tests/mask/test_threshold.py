@@ -107,6 +107,15 @@ def test_forewarned_a_large_region_may_fall_short_of_the_peak() -> None:
     assert binarize(probability, guard=guard).sum() == 500
 
 
+def test_as_the_paper_writes_regions_need_no_peak() -> None:
+    probability = np.zeros((100, 100), np.float32)
+    probability[10:30, 10:30] = 0.7
+    assert not binarize(probability).any()
+    assert binarize(probability, guard=DEFAULT_GUARD.as_written()).sum() == 400
+    probability[10:30, 10:30] = 0.4
+    assert not binarize(probability, guard=DEFAULT_GUARD.as_written()).any()
+
+
 def test_the_threshold_stays_between_the_limits() -> None:
     ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (64, 1))
     low_mass = np.concatenate([ramp, np.zeros((2000, 256), dtype=np.float32)])
