@@ -58,8 +58,11 @@ def test_a_file_is_immunized_verified_and_recovered(photo: Path, tmp_path: Path)
     assert (back[mask == 0] == before[mask == 0]).all() and (back[mask > 0] != before[mask > 0]).any()
 
 
-def test_without_weights_the_model_is_refused_with_a_reason(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("IMUGE_WEIGHTS")
+def test_without_weights_the_model_is_refused_with_a_reason(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_weights(tmp_path / "others", "lattice", {"some": torch.zeros(1)}, {}, {})
+    monkeypatch.setenv("IMUGE_WEIGHTS", str(tmp_path / "others"))
     ran = run("immunize", "--model", "imuge", photo)
     assert ran.code == 2 and "no weights for 'imuge'" in ran.err
     assert not photo.with_name("photo.immunized.bmp").exists()
