@@ -16,6 +16,7 @@ from imuge_cli import Imuge
 from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.errors import NotImmunizedError
 from imuge_cli.image.picture import Picture
+from imuge_cli.metrics.localization import confusion
 from imuge_cli.models.lattice import model
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import Draft
@@ -43,11 +44,6 @@ def suspect(engine: Imuge, sent: Pixels8) -> Pixels8:
     pixels = sent.copy()
     pixels[SQUARE] = donor[SQUARE]
     return np.asarray(apply(parse("noise:5"), pixels, np.random.default_rng(1)).image)
-
-
-def overlap(found: NDArray[np.bool_]) -> float:
-    """F1."""
-    return float(2 * (found & TRUTH).sum() / (found.sum() + TRUTH.sum()))
 
 
 @pytest.fixture
@@ -85,7 +81,7 @@ def test_further_looks_find_what_the_first_ones_missed(
     further = engine.verify(Picture(pixels=suspect))
     monkeypatch.setattr(model, "_MISSED", 9.0)
     at_first = engine.verify(Picture(pixels=suspect))
-    assert overlap(at_first.mask) < 0.75 and overlap(further.mask) > 0.9
+    assert confusion(at_first.mask, TRUTH).f1 < 0.75 and confusion(further.mask, TRUTH).f1 > 0.9
 
 
 @pytest.mark.parametrize(("doubt", "further"), [(0.1, False), (0.2, True)])
