@@ -26,7 +26,7 @@ from imuge_cli.models.lattice.evidence import (
     shown_share,
 )
 from imuge_cli.models.lattice.family import LatticeNetworks
-from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft, draft
+from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft, draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, send
 from imuge_cli.payload.source import analyse_source, synthesise_source
@@ -305,3 +305,41 @@ def test_what_is_trusted_a_little_is_not_taken_for_shown(case: Case) -> None:
     # Columns of 64: the first is lost, of the second 28 of 64 are known; the rest is, by .97.
     assert sober[0, 0].tolist() == pytest.approx([0, 28 / 64, 0.97, 0.97], abs=0.04)
     assert bool((easy >= sober).all())
+
+
+def as_jpeg(case: Case, quality_factor: int) -> Tensor:
+    return torch.cat([to_tensor(jpeg(from_tensor(picture), quality_factor)) for picture in case.immunized])
+
+
+def test_wraps_told_by_a_denoiser_are_right_more_often(case: Case, square: Tensor) -> None:
+    mask = pixels_of(square)
+    before = draft(case.carrier, case.receive(as_jpeg(case, 50)), mask, case.statistics)
+    # A third of the error taken away: more than the networks manage, so that the gain is no matter of luck.
+    denoised = torch.where(mask > 0, before.picture + (case.original - before.picture) / 3, case.original)
+    after = redraft(before, denoised)
+    assert bool((after.doubt < before.doubt).all())
+    gain = quality(after.picture, case.original, mask) - quality(before.picture, case.original, mask)
+    assert float(gain.min()) > 0.1
+
+
+def test_a_denoiser_has_no_say_in_the_solution_itself(case: Case, square: Tensor) -> None:
+    """Where the wraps are certain, what it makes of the picture changes nothing, however wrong."""
+    mask = pixels_of(square)
+    before = draft(case.carrier, case.receive(case.immunized), mask, case.statistics)
+    assert float(before.doubt.max()) < 0.03
+    off = 3 * torch.randn(before.picture.shape, generator=torch.Generator().manual_seed(4))
+    wrong = before.picture + off * mask
+    after = redraft(before, wrong)
+    moved = ((after.picture - before.picture) ** 2 * mask).sum() / (off**2 * mask).sum()
+    assert float(moved) < 0.02
+
+
+def test_drawing_again_leaves_the_earlier_draft_as_it_was(case: Case, square: Tensor) -> None:
+    before = draft(case.carrier, case.receive(as_jpeg(case, 70)), pixels_of(square), case.statistics)
+    kept = before.coefficients.clone()
+    denoised = torch.where(pixels_of(square) > 0, before.picture * 0.9 + 12, case.immunized)
+    first = redraft(before, denoised)
+    redraft(first, denoised)
+    again = redraft(before, denoised)
+    assert before.coefficients.equal(kept)
+    assert first.coefficients.equal(again.coefficients) and not first.coefficients.equal(kept)

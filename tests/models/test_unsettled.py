@@ -1,4 +1,4 @@
-"""What recovery does where the decoder does not settle."""
+"""What recovery does where drafts leave doubt."""
 
 from __future__ import annotations
 
@@ -9,10 +9,33 @@ import pytest
 import torch
 from photographs import photograph
 
-from imuge_cli import Imuge
+from imuge_cli import Imuge, VerifyResult
+from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.image.picture import Picture
+from imuge_cli.metrics.fidelity import local_psnr
+from imuge_cli.models.lattice import model
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import PERSISTENT, THOROUGH, Draft, Effort
+
+ORIGINAL = photograph("coffee", 20, 60, 160, 176)
+SQUARE = (slice(40, 80), slice(48, 96))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Imuge:
+    return Imuge(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def suspect(engine: Imuge) -> Picture:
+    pixels = engine.immunize(Picture(pixels=ORIGINAL), exact=False).picture.as_uint8().copy()
+    pixels[SQUARE] = 200
+    return Picture(pixels=pixels)
+
+
+@pytest.fixture(scope="module")
+def verified(engine: Imuge, suspect: Picture) -> VerifyResult:
+    return engine.verify(suspect)
 
 
 @pytest.mark.parametrize(
@@ -24,13 +47,14 @@ from imuge_cli.models.lattice.receiver import PERSISTENT, THOROUGH, Draft, Effor
     ],
 )
 def test_the_draft_that_leaves_least_doubt_is_taken(
-    doubts: tuple[float, ...], efforts: list[Effort], taken: int, monkeypatch: pytest.MonkeyPatch
+    doubts: tuple[float, ...],
+    efforts: list[Effort],
+    taken: int,
+    engine: Imuge,
+    suspect: Picture,
+    verified: VerifyResult,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engine = Imuge(device="cpu")
-    pixels = engine.immunize(Picture(pixels=photograph("coffee", 20, 60, 160, 176)), exact=False).picture.as_uint8()
-    suspect = pixels.copy()
-    suspect[40:80, 48:96] = 200
-    verified = engine.verify(Picture(pixels=suspect))
     solve, asked, given = LatticeNetworks.solve, [], []
 
     def told(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
@@ -49,6 +73,67 @@ def test_the_draft_that_leaves_least_doubt_is_taken(
 
     monkeypatch.setattr(LatticeNetworks, "solve", told)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
-    recovered = engine.recover(Picture(pixels=suspect), verification=verified)
-    assert asked == efforts and len(seen) == 1 and seen[0] is given[taken]
-    assert np.any(recovered.picture.as_uint8() != suspect)
+    recovered = engine.recover(suspect, verification=verified)
+    assert asked == efforts and seen[0] is given[taken]
+    assert np.any(recovered.picture.as_uint8() != suspect.as_uint8())
+
+
+@pytest.mark.parametrize(
+    ("doubts", "taken"),
+    [((0.009, 0.009), 0), ((0.02, 0.02, 0.02), 1), ((0.04, 0.04, 0.02, 0.02), 2), ((0.1, 0.1, 0.1, 0.1, 0.1), 3)],
+)
+def test_the_networks_have_their_say_as_long_as_there_is_doubt(
+    doubts: tuple[float, ...],
+    taken: int,
+    engine: Imuge,
+    suspect: Picture,
+    verified: VerifyResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """doubts: as the draft leaves it, and each that follows. taken: the number of the one that is recovered from."""
+    solve, redraft, window = LatticeNetworks.solve, model.redraft, LatticeNetworks.recover_window
+    given: list[Draft] = []
+    seen: list[Draft] = []
+
+    def doubted(solution: Draft) -> Draft:
+        given.append(replace(solution, doubt=torch.tensor([doubts[len(given)]])))
+        return given[-1]
+
+    def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
+        return doubted(solve(self, *arguments, **options))  # type: ignore[arg-type]
+
+    def drafted_again(before: Draft, denoised: torch.Tensor) -> Draft:
+        assert before is given[-1] and before is seen[-1]
+        # Where nothing was lost, the picture itself is what the networks make of it.
+        where = torch.ones(160, 176)
+        where[SQUARE[0].start - 8 : SQUARE[0].stop + 8, SQUARE[1].start - 8 : SQUARE[1].stop + 8] = 0
+        assert float(((denoised[0] - torch.from_numpy(suspect.as_uint8()).permute(2, 0, 1)) * where).abs().max()) == 0
+        return doubted(redraft(before, denoised))
+
+    def looked(self: LatticeNetworks, *arguments: object) -> torch.Tensor:
+        seen.append(arguments[2])  # type: ignore[arg-type]
+        return window(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LatticeNetworks, "solve", drafted)
+    monkeypatch.setattr(model, "redraft", drafted_again)
+    monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
+    engine.recover(suspect, verification=verified)
+    assert len(given) == taken + 1 and seen[-1] is given[taken]
+
+
+def test_wraps_told_by_the_networks_make_better_pictures(
+    engine: Imuge, suspect: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = np.zeros(ORIGINAL.shape[:2], bool)
+    truth[40:100, 40:110] = True
+    tampered = np.where(truth[..., None], np.uint8(200), suspect.as_uint8())
+    attacked = apply(parse("jpeg:50"), tampered, np.random.default_rng(1)).image
+    verified = engine.verify(Picture(pixels=attacked))
+
+    def quality() -> float:
+        recovered = engine.recover(Picture(pixels=attacked), mask=truth, verification=verified)
+        return local_psnr(ORIGINAL, recovered.picture.as_uint8(), truth)
+
+    with_networks = quality()
+    monkeypatch.setattr(model, "_ROUNDS", 0)
+    assert with_networks > quality() + 0.05

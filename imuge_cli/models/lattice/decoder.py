@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from imuge_cli.models.lattice.evidence import CARE
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.payload.activity import adapted_variance, beyond_guess, pooled_variance
 from imuge_cli.payload.solver import PixelEvidence, SymbolEvidence, pixel_diagonal, solve
-from imuge_cli.payload.source import COEFFICIENTS, sender_scale
+from imuge_cli.payload.source import COEFFICIENTS, frequencies, sender_scale
 from imuge_cli.payload.unwrap import log_likelihood_ratio, message, unwrap, unwrap_rounded, variance_of
 
 # Passes end early when the doubt of no picture has moved by more than this share, twice running: it may stand still
@@ -24,6 +25,10 @@ _STANDSTILL = 0.01
 # Of a source block of which pixels show less, they are taken to show as much.
 _LEAST_SHOWN = 0.02
 _STATE_STEPS = 12
+# After a denoiser had its say: passes; the share of the error's variance it is taken to leave in coefficients (R leaves
+# .6 to .9 of it); and how far it is believed, since its errors are the solution's, made smaller.
+_FURTHER_PASSES = 6
+_DENOISED, _BELIEVED = 0.75, 0.5
 # Symbols are alike whose noise differs less than twofold: natural logarithms of factors between kinds.
 _LOUDNESS = (-1.75, -1.05, -0.35, 0.35, 1.05, 1.75)
 
@@ -43,6 +48,26 @@ class Effort:
     certain: bool
     adapting: int = 6
     sober: bool = False
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Where a pass ended.
+
+    solution, uncertainty: N x grid.size, sender's units, and their squares. expected, doubt: N: variance left in a
+    symbol, as the evidence accounts for it, and that or what the phases show. noise: N x 14. mean: what all but a
+    symbol itself say of it; value, precision: what its phase was taken to say; N x 12 x rows x columns, in standard
+    deviations.
+    """
+
+    solution: Tensor
+    uncertainty: Tensor
+    expected: Tensor
+    mean: Tensor
+    doubt: Tensor
+    noise: Tensor
+    value: Tensor
+    precision: Tensor
 
 
 @dataclass(frozen=True)
@@ -100,50 +125,102 @@ class Decoder:
         self.shown = shown.flatten(1).repeat_interleave(COEFFICIENTS, 1)
         self.said = pixel_diagonal(carrier.grid, pixels) / self.shown.clamp_min(_LEAST_SHOWN)
         self.open: Tensor | None = None
+        self.hint: tuple[Tensor, Tensor] | None = None
 
     def run(self, unaided: Tensor | None = None) -> Decoded:
         """The solution, once nothing moves any more or the effort is spent.
 
         unaided: see `receiver.Draft`, as an earlier run under other trust left it.
         """
-        carrier, noise = self.carrier, self.noise.by_slot
-        silent = SymbolEvidence(carrier.mixing, self.received.flatten(1) * 0, self.received.flatten(1) * 0)
+        nothing = torch.zeros_like(self.received)
+        silent = self._evidence(nothing, nothing)
         solution = self._solve(silent, None) if unaided is None else unaided
         uncertainty, _ = self._state(silent)
-        base = pooled_variance(carrier.grid, self.spectrum, solution, uncertainty)
-        self.prior = base * self.beyond
-        solution = unaided = self._solve(silent, solution)
-        mean = self._predict(solution)
-        _, expected = self._state(silent)
-        doubt = self._measure(self._spread(mean), noise)
-        correction = (doubt / expected).clamp(0.5, 3.0)
+        self.base = pooled_variance(self.carrier.grid, self.spectrum, solution, uncertainty)
+        self.prior = self.base * self.beyond
+        self.unaided = self._solve(silent, solution)
+        mean = self._predict(self.unaided)
+        uncertainty, expected = self._state(silent)
+        doubt = self._measure(self._spread(mean), self.noise.by_slot)
+        self.correction = (doubt / expected).clamp(0.5, 3.0)
+        start = _Stage(self.unaided, uncertainty, expected, mean, doubt, self.noise.by_slot, nothing, nothing)
+        self.stage = self._iterate(start, self.effort.passes, self.effort.adapting)
+        return self._decoded()
+
+    def run_again(self, denoised: Tensor) -> Decoded:
+        """The solution once more, after a run, with wraps told by what a denoiser made of it: vector approximate
+        message passing with a denoiser that is no Gaussian prior (Schniter, Rangan & Fletcher 2016).
+
+        denoised: N x grid.size, sender's units. It has its say in which wraps are taken and in how much the parts of
+        the picture vary, not in the solution itself, which the denoiser is meant to be given again.
+        """
+        last = self.stage
+        # The message that would move the solution to what the denoiser made of it, held back.
+        heeded = _BELIEVED * (1 / _DENOISED - 1) * _detail(denoised.device).repeat(len(denoised[0]) // COEFFICIENTS)
+        self.hint = (last.solution + (denoised - last.solution) / (1 - _DENOISED), heeded / last.uncertainty)
+        stage = self._settle(last, last.value, last.precision, adapting=True)
+        stage = self._iterate(stage, _FURTHER_PASSES, self.effort.adapting - 1)
+        self.hint = None
+        evidence = self._evidence(stage.value, stage.precision)
+        uncertainty, expected = self._state(evidence)
+        solution = self._solve(evidence, stage.solution)
+        self.stage = replace(stage, solution=solution, uncertainty=uncertainty, expected=expected)
+        return self._decoded()
+
+    def _iterate(self, stage: _Stage, passes: int, adapting: int) -> _Stage:
         still = 0
-        for number in range(self.effort.passes):
-            value, precision = self._unwrap(mean, doubt.view(-1, 1, 1, 1), self._noise_of_symbols(noise))
-            precision = precision * self.alive
-            evidence = SymbolEvidence(
-                carrier.mixing,
-                value.flatten(1) * self.amplitude,
-                precision.flatten(1) / self.amplitude**2,
+        for number in range(passes):
+            value, precision = self._unwrap(
+                stage.mean, stage.doubt.view(-1, 1, 1, 1), self._noise_of_symbols(stage.noise)
             )
-            solution = self._solve(evidence, solution)
-            uncertainty, expected = self._state(evidence)
-            previous, doubt = doubt, (expected * correction).clamp(1e-4, 2.0)
-            if number < self.effort.adapting:
-                self.prior = adapted_variance(carrier.grid, base, solution, uncertainty) * self.beyond
-            fitted = self._predict(solution)
-            # The cavity: what everything but the symbol itself says of it.
-            mean = fitted - precision * doubt.view(-1, 1, 1, 1) * (value - fitted)
-            spread = self._spread(mean)
-            noise = self._refine_noise(spread, noise)
-            # Where wraps were taken wrongly the phases show more doubt than the evidence accounts for.
-            doubt = torch.maximum(doubt, self._measure(spread, noise))
-            still = still + 1 if bool(((doubt - previous).abs() < _STANDSTILL * previous).all()) else 0
+            previous, stage = stage, self._settle(stage, value, precision * self.alive, adapting=number < adapting)
+            moved = (stage.doubt - previous.doubt).abs()
+            still = still + 1 if bool((moved < _STANDSTILL * previous.doubt).all()) else 0
             if still == 2:
                 break
-        refined = replace(self.noise, by_slot=noise)
-        ratios = self._ratios(mean, doubt, refined)
-        return Decoded(coefficients=solution, ratios=ratios, noise=refined, doubt=doubt, open=expected, unaided=unaided)
+        return stage
+
+    def _settle(self, stage: _Stage, value: Tensor, precision: Tensor, *, adapting: bool) -> _Stage:
+        """What follows from symbols of these values and precisions, N x 12 x rows x columns."""
+        evidence = self._evidence(value, precision)
+        solution = self._solve(evidence, stage.solution)
+        uncertainty, expected = self._state(evidence)
+        doubt = (expected * self.correction).clamp(1e-4, 2.0)
+        if adapting:
+            self.prior = adapted_variance(self.carrier.grid, self.base, solution, uncertainty) * self.beyond
+        fitted = self._predict(solution)
+        # The cavity: what everything but the symbol itself says of it.
+        mean = fitted - precision * doubt.view(-1, 1, 1, 1) * (value - fitted)
+        spread = self._spread(mean)
+        noise = self._refine_noise(spread, stage.noise)
+        # Where wraps were taken wrongly the phases show more doubt than the evidence accounts for.
+        doubt = torch.maximum(doubt, self._measure(spread, noise))
+        return _Stage(solution, uncertainty, expected, mean, doubt, noise, value, precision)
+
+    def _decoded(self) -> Decoded:
+        stage = self.stage
+        refined = replace(self.noise, by_slot=stage.noise)
+        return Decoded(
+            coefficients=stage.solution,
+            ratios=self._ratios(stage.mean, stage.doubt, refined),
+            noise=refined,
+            doubt=stage.doubt,
+            open=stage.expected,
+            unaided=self.unaided,
+        )
+
+    def _evidence(self, value: Tensor, precision: Tensor) -> SymbolEvidence:
+        return SymbolEvidence(
+            self.carrier.mixing, value.flatten(1) * self.amplitude, precision.flatten(1) / self.amplitude**2
+        )
+
+    def _prior(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the coefficients before any evidence, N x grid.size."""
+        if self.hint is None:
+            return self.guess, self.prior
+        value, precision = self.hint
+        variance = 1 / (1 / self.prior + precision)
+        return variance * (self.guess / self.prior + value * precision), variance
 
     def _unwrap(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         gains = self.carrier.gains
@@ -165,12 +242,13 @@ class Decoder:
         return 1 - self.weight * (1 - self.kinds.each(mean))
 
     def _solve(self, evidence: SymbolEvidence, start: Tensor | None) -> Tensor:
+        mean, variance = self._prior()
         coefficients = solve(
             self.carrier.grid,
-            self.prior,
+            variance,
             evidence,
             self.pixels,
-            mean=self.guess,
+            mean=mean,
             start=start,
             iterations=self.effort.iterations,
         )
@@ -198,7 +276,7 @@ class Decoder:
         of the part of its block which pixels show, and of the part which they do not.
         """
         length = self.carrier.mixing.length
-        prior = 1 / self.prior
+        prior = 1 / self._prior()[1]
 
         def left(power: Tensor) -> Tensor:
             return (1 - self.shown) / (prior + power) + self.shown / (prior + self.said + power)
@@ -253,6 +331,13 @@ class Decoder:
         data = log_likelihood_ratio(error, own + carrier.gains**2 * doubt.view(-1, 1, 1, 1), self.half)
         pilots = pilot_ratios(carrier, reception, noise)
         return carrier.by_slot(torch.cat([pilots, data], 1) * reception.known)
+
+
+@lru_cache(maxsize=4)
+def _detail(device: torch.device) -> Tensor:
+    """1 for coefficients that R knows better than the solution, 0 for a block's means: COEFFICIENTS values."""
+    _, row, column = frequencies(device)
+    return ((row + column) > 0).float()
 
 
 class _Kinds:

@@ -23,7 +23,7 @@ from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_s
 from imuge_cli.models.lattice.levelling import levels_in_frame
 from imuge_cli.models.lattice.locating import Locator
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
-from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft
+from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
@@ -46,6 +46,9 @@ _UNEXPLAINED, _NEARLY_ALL = 0.4, 0.8
 # A solution that leaves more doubt than this has not settled: wraps were taken wrongly, and another way of getting
 # there is tried (docs/experiments.md).
 _UNSETTLED = 0.15
+# Where a draft leaves more doubt than the first, R has its say in the wraps; where it goes on leaving more than the
+# second, twice more (docs/experiments.md).
+_DOUBTED, _MUCH_DOUBTED, _ROUNDS = 0.01, 0.03, 3
 
 
 @dataclass(frozen=True)
@@ -193,14 +196,10 @@ class LatticeModel:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
         doubted = torch.maximum(lost, evidence.probability) if own_mask else lost
-        solution = self._settled(evidence, doubted)
+        solution = self._improved(evidence, lost, self._settled(evidence, doubted))
         wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
         box = _bounding_box(wanted[0, 0], _MARGIN)
-        recovered = evidence.reception.picture.clone()
-        if box is not None:
-            window = self._networks.recover_window(evidence.reception, lost, solution, box)
-            recovered[(..., *box)] = window * 255
-        whole = to_array(recovered.clamp(0, 255))
+        whole = to_array(self._recovered(evidence, lost, solution, box).clamp(0, 255))
         information = float(solution.information)
         if restore_canvas:
             return Recovered(restored(pixels, whole, mask, frame, verified.header), information)
@@ -216,6 +215,24 @@ class LatticeModel:
             return solution
         other = self._networks.solve(evidence.carrier, evidence.reception, doubted, PERSISTENT, before=solution)
         return other if float(other.doubt) < float(solution.doubt) else solution
+
+    def _improved(self, evidence: _Evidence, lost: Tensor, solution: Draft) -> Draft:
+        """The draft with wraps told by what R makes of it, as far as that can matter."""
+        box = _bounding_box(lost[0, 0], _MARGIN)
+        for number in range(_ROUNDS):
+            if box is None or float(solution.doubt) < (_MUCH_DOUBTED if number else _DOUBTED):
+                break
+            recovered = self._recovered(evidence, lost, solution, box)
+            solution = redraft(solution, torch.where(lost > 0, recovered, evidence.reception.picture))
+        return solution
+
+    def _recovered(self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None) -> Tensor:
+        """The suspect with R's picture in a box: 1 x 3 x H x W, grey levels, not clipped."""
+        recovered = evidence.reception.picture.clone()
+        if box is not None:
+            window = self._networks.recover_window(evidence.reception, lost, solution, box)
+            recovered[(..., *box)] = window * 255
+        return recovered
 
 
 def _tells(carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.channel import Noise, capacity, pilot_noise
 from imuge_cli.models.lattice.clipping import legible_share
-from imuge_cli.models.lattice.decoder import Decoder, Effort
+from imuge_cli.models.lattice.decoder import Decoded, Decoder, Effort
 from imuge_cli.models.lattice.evidence import (
     Statistics,
     block_probability,
@@ -20,7 +21,7 @@ from imuge_cli.models.lattice.evidence import (
     shown_share,
 )
 from imuge_cli.models.lattice.reception import Reception
-from imuge_cli.payload.source import from_grid, sender_scale, synthesise_source
+from imuge_cli.payload.source import analyse_source, from_grid, sender_scale, synthesise_source, to_grid
 
 THOROUGH = Effort(passes=12, iterations=60, certain=True)
 QUICK = Effort(passes=4, iterations=30, certain=False)
@@ -38,7 +39,7 @@ class Draft:
     doubt: N: variance left in a symbol, in standard deviations squared; open: N: what of it the evidence accounts for,
     were all of it right. coefficients: N x grid.size. information: N: bits that the data symbols that are left can
     carry over that noise, see `channel.capacity`. unaided: N x grid.size: the coefficients as the pixels alone tell
-    them, without symbols.
+    them, without symbols. decoder: what `redraft` goes on from.
     """
 
     picture: Tensor
@@ -49,6 +50,7 @@ class Draft:
     coefficients: Tensor
     information: Tensor
     unaided: Tensor
+    decoder: Decoder
 
 
 def draft(
@@ -78,9 +80,23 @@ def draft(
     # A busier picture is busier everywhere, as far as its power tells.
     prior = prior * reception.scale**2
     mean = guess(carrier, reception, weight)
-    decoded = Decoder(carrier, reception, trust, prior, mean, pixels, shown, noise, effort).run(
-        None if before is None else before.unaided
-    )
+    decoder = Decoder(carrier, reception, trust, prior, mean, pixels, shown, noise, effort)
+    return _drawn(decoder, decoder.run(None if before is None else before.unaided), trust)
+
+
+def redraft(before: Draft, denoised: Tensor) -> Draft:
+    """Solve again, with wraps told by what R made of a draft: see `Decoder.run_again`.
+
+    denoised: N x 3 x H x W, grey levels: the picture, with what was lost as R recovered it.
+    """
+    decoder = copy(before.decoder)
+    grid = decoder.carrier.grid
+    coefficients = analyse_source(to_grid(denoised, grid)) / sender_scale(denoised.device)
+    return _drawn(decoder, decoder.run_again(coefficients.flatten(1)), decoder.weight)
+
+
+def _drawn(decoder: Decoder, decoded: Decoded, trust: Tensor) -> Draft:
+    carrier = decoder.carrier
     return Draft(
         picture=draw(carrier, decoded.coefficients),
         ratios=decoded.ratios,
@@ -90,6 +106,7 @@ def draft(
         coefficients=decoded.coefficients,
         information=_information(carrier, trust, decoded.noise),
         unaided=decoded.unaided,
+        decoder=decoder,
     )
 
 
