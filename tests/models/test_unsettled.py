@@ -79,18 +79,31 @@ def test_the_draft_that_leaves_least_doubt_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("doubts", "taken"),
-    [((0.009, 0.009), 0), ((0.02, 0.02, 0.02), 1), ((0.04, 0.04, 0.02, 0.02), 2), ((0.1, 0.1, 0.1, 0.1, 0.1), 3)],
+    ("told", "doubts", "tried", "taken"),
+    [
+        (True, (0.009,), 0, 0),
+        (True, (0.02, 0.03), 1, 1),
+        (True, (0.04, 0.05, 0.02), 2, 2),
+        (True, (0.1, 0.1, 0.1, 0.1), 3, 3),
+        (False, (0.009,), 0, 0),
+        (False, (0.02, 0.019), 1, 1),
+        (False, (0.02, 0.021), 1, 0),
+        (False, (0.04, 0.035, 0.036), 2, 1),
+        (False, (0.1, 0.09, 0.08, 0.07), 3, 3),
+    ],
 )
 def test_the_networks_have_their_say_as_long_as_there_is_doubt(
+    told: bool,
     doubts: tuple[float, ...],
+    tried: int,
     taken: int,
     engine: Imuge,
     suspect: Picture,
     verified: VerifyResult,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """doubts: as the draft leaves it, and each that follows. taken: the number of the one that is recovered from."""
+    """told: the mask is a person's, not V's. doubts: as the draft leaves it, and each that follows. tried: how many
+    follow; taken: the number of the one that is recovered from."""
     solve, redraft, window = LatticeNetworks.solve, model.redraft, LatticeNetworks.recover_window
     given: list[Draft] = []
     seen: list[Draft] = []
@@ -117,8 +130,10 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
     monkeypatch.setattr(LatticeNetworks, "solve", drafted)
     monkeypatch.setattr(model, "redraft", drafted_again)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
-    engine.recover(suspect, verification=verified)
-    assert len(given) == taken + 1 and seen[-1] is given[taken]
+    truth = np.zeros(ORIGINAL.shape[:2], bool)
+    truth[SQUARE] = True
+    engine.recover(suspect, mask=truth if told else None, verification=verified)
+    assert len(given) == tried + 1 and seen[-1] is given[taken]
 
 
 def test_wraps_told_by_the_networks_make_better_pictures(

@@ -196,7 +196,7 @@ class LatticeModel:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
         doubted = torch.maximum(lost, evidence.probability) if own_mask else lost
-        solution = self._improved(evidence, lost, self._settled(evidence, doubted))
+        solution = self._improved(evidence, lost, self._settled(evidence, doubted), own_mask=own_mask)
         wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
         box = _bounding_box(wanted[0, 0], _MARGIN)
         whole = to_array(self._recovered(evidence, lost, solution, box).clamp(0, 255))
@@ -216,14 +216,20 @@ class LatticeModel:
         other = self._networks.solve(evidence.carrier, evidence.reception, doubted, PERSISTENT, before=solution)
         return other if float(other.doubt) < float(solution.doubt) else solution
 
-    def _improved(self, evidence: _Evidence, lost: Tensor, solution: Draft) -> Draft:
-        """The draft with wraps told by what R makes of it, as far as that can matter."""
+    def _improved(self, evidence: _Evidence, lost: Tensor, solution: Draft, *, own_mask: bool) -> Draft:
+        """The draft with wraps told by what R makes of it, as far as that can matter.
+
+        own_mask: what V missed counts as shown, and a draft that trusts it further is worse, which its doubt tells.
+        """
         box = _bounding_box(lost[0, 0], _MARGIN)
         for number in range(_ROUNDS):
             if box is None or float(solution.doubt) < (_MUCH_DOUBTED if number else _DOUBTED):
                 break
             recovered = self._recovered(evidence, lost, solution, box)
-            solution = redraft(solution, torch.where(lost > 0, recovered, evidence.reception.picture))
+            other = redraft(solution, torch.where(lost > 0, recovered, evidence.reception.picture))
+            if own_mask and float(other.doubt) >= float(solution.doubt):
+                break
+            solution = other
         return solution
 
     def _recovered(self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None) -> Tensor:
