@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from imuge_cli.attacks.mix import TrainingMix
 from imuge_cli.training.batches import Recipe
 
 
@@ -28,3 +30,9 @@ class Plan:
     validate_every: int
     reuse: int = 1
     adversarial: float = 0.0
+
+
+def recipe_for(nets: Sequence[str], seed: int, batch: int) -> Recipe:
+    """How a run's batches are drawn. Without V nothing stays untampered: where nothing was lost R learns nothing."""
+    recipe = Recipe(seed=seed, batch=batch, mix=TrainingMix())
+    return recipe if "v" in nets else replace(recipe, untampered=0.0, untampered_rescaled=0.0)

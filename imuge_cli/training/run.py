@@ -27,7 +27,7 @@ from imuge_cli.training.finish import write_weights
 from imuge_cli.training.imuge_run import train_imuge
 from imuge_cli.training.lessons import Lesson, Lessons
 from imuge_cli.training.objectives import recovered_by, recoverer_loss, verifier_loss
-from imuge_cli.training.plan import Plan
+from imuge_cli.training.plan import Plan, recipe_for
 from imuge_cli.training.state import Saved, State, kept, stoppable
 from imuge_cli.training.statistics import measure_statistics
 from imuge_cli.training.validation import Validation, validate
@@ -113,7 +113,7 @@ def run_training(
     if adversarial and "r" not in chosen:
         raise UsageError("--adversarial: a discriminator judges what R recovers; add --net r, or leave it out")
     place = pick_device(device)
-    recipe = Recipe(seed=seed, batch=batch or (64 if place.type == "cuda" else 8), mix=TrainingMix())
+    recipe = recipe_for(chosen, seed, batch or (64 if place.type == "cuda" else 8))
     plan = Plan(chosen, minutes, steps, lr or 1e-3, out, recipe, place, validate_every, reuse, adversarial)
     pictures = load_pictures(data, limit=limit)
     progress(f"{len(pictures)} pictures; training {'+'.join(chosen)} on {place}; batch {recipe.batch}")

@@ -15,6 +15,7 @@ from imuge_cli.attacks.mix import TrainingMix
 from imuge_cli.training import batches
 from imuge_cli.training.batches import Batch, Recipe, carrier_of, draw_originals, fixed_batch, make_batch
 from imuge_cli.training.objectives import local_psnr, told_mask
+from imuge_cli.training.plan import recipe_for
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(seed=3, batch=4, mix=TrainingMix())
@@ -145,3 +146,19 @@ def test_local_psnr_counts_the_mask_alone() -> None:
     recovered[..., 4:] = 0
     expected = 10 * np.log10(255**2 / 25)
     torch.testing.assert_close(local_psnr(recovered, original, mask), torch.full((2,), float(expected)))
+
+
+def test_r_alone_is_shown_nothing_untampered(pictures: Tensor) -> None:
+    together, alone = (recipe_for(nets, 3, 6) for nets in (("v", "r"), ("r",)))
+    assert together == Recipe(seed=3, batch=6, mix=TrainingMix())
+    tampered = [
+        sum(
+            int(shown.mask[i].sum() > 0)
+            for shown in (batch_of(pictures, recipe, step) for step in (1, 2))
+            for i in range(6)
+        )
+        for recipe in (together, alone)
+    ]
+    assert tampered[0] < tampered[1]
+    # Of what was cropped the tampered part may be what was cut away.
+    assert tampered[1] >= 11
