@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,8 @@ from imuge_cli.image.picture import Picture
 from imuge_cli.metrics.fidelity import local_psnr
 from imuge_cli.metrics.localization import confusion
 from imuge_cli.models.lattice import model
-from imuge_cli.models.lattice.contradiction import Disagreement, contradicting, on_picture
+from imuge_cli.models.lattice.contradiction import Disagreement, contradicting, disagreement, on_picture
+from imuge_cli.payload.source import analyse_source, sender_scale
 
 Pixels8 = NDArray[np.uint8]
 ORIGINAL = photograph("astronaut", 0, 0, 512, 512)
@@ -81,6 +84,27 @@ def test_colours_alone_are_found(engine: Imuge, sent: Pixels8) -> None:
 @pytest.mark.parametrize("chain", ["jpeg:60", "saturation:1.25", "saturation:0.7", "gamma:0.85", "crop:0.5+jpeg:85"])
 def test_the_picture_itself_contradicts_nothing(engine: Imuge, sent: Pixels8, chain: str) -> None:
     assert engine.verify(saved(sent, chain)).verdict == "intact"
+
+
+@pytest.mark.parametrize(("columns", "contradicts"), [(slice(240, 256), False), (slice(200, 216), True)])
+def test_what_was_cut_away_of_a_block_contradicts_nobody(
+    engine: Imuge, monkeypatch: pytest.MonkeyPatch, columns: slice, contradicts: bool
+) -> None:
+    seen = []
+    monkeypatch.setattr(model, "contradicted", lambda *told: seen.append(told) or told[3])
+    whole = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 256, 256))).picture.as_uint8()
+    assert engine.verify(Picture(pixels=np.ascontiguousarray(whole[:, :240]))).verdict == "intact"
+    _, carrier, reception, probability, solution = seen[0]
+    # A draft that is wrong in a strip of the last source blocks, which the suspect shows or not.
+    wrong = torch.zeros(1, 3, 256, 256)
+    wrong[..., 64:128, columns] = 90
+    off = analyse_source(wrong + 128) / sender_scale(wrong.device)
+    changed = replace(solution, coefficients=solution.coefficients + off.flatten(1))
+    found = disagreement(carrier, reception, changed, probability)
+    marked = torch.zeros(4, 4, dtype=torch.bool)
+    expected = marked.clone()
+    expected[1, 3] = contradicts
+    assert torch.equal(contradicting(found, marked, lost=False), expected)
 
 
 def test_which_blocks_contradict() -> None:

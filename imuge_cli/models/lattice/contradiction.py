@@ -21,7 +21,16 @@ from imuge_cli.models.lattice.evidence import block_probability
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception
-from imuge_cli.payload.source import COEFFICIENTS, SOURCE_BLOCK, frequencies, from_grid, sender_scale
+from imuge_cli.payload.source import (
+    COEFFICIENTS,
+    SOURCE_BLOCK,
+    frequencies,
+    from_grid,
+    rgb_to_ycc,
+    sender_scale,
+    synthesise_source,
+    to_grid,
+)
 
 # A block contradicts whose disagreement is so many times the median block's, and amounts to so many grey levels: of
 # pictures that were not tampered with no block does both, but where colours were driven out of the gamut.
@@ -40,6 +49,8 @@ _AVERAGED = 4.0
 # fewer than the share, all of the block is.
 _DIFFERENT, _LEAST_SHARE = 12.0, 0.05
 _CLOSED = 12
+# A source block of which a suspect shows less contradicts nothing.
+_LEAST_SHOWN = 0.05
 _ROUNDS = 8
 
 
@@ -98,13 +109,33 @@ def disagreement(carrier: Carrier, reception: Reception, solution: Draft, probab
     units, luma = sender_scale(missing.device).square(), frequencies(missing.device)[0] == 0
     ratios, levels = [], []
     for which in (luma, ~luma):
-        energy, scaled = missing[..., which].square(), units[which]
-        mean = energy.mean(2)
+        scaled = units[which]
+        energy = missing[..., which].square()
+        mean = energy.mean(2) * _where_shown(missing * which, carrier, reception)
+        power = (energy * scaled).sum(2) * _where_shown(missing * which * units.sqrt(), carrier, reception)
         median = mean.median(1, keepdim=True).values.clamp_min(1e-12)
         ratios.append(mean / median)
-        levels.append(((energy * scaled).sum(2) - median * scaled.sum()).clamp_min(0).sqrt() / SOURCE_BLOCK)
+        levels.append((power - median * scaled.sum()).clamp_min(0).sqrt() / SOURCE_BLOCK)
     shape = (count, 2, grid.rows, grid.columns)
     return Disagreement(torch.stack(ratios, 1).view(shape), torch.stack(levels, 1).view(shape))
+
+
+def _where_shown(missing: Tensor, carrier: Carrier, reception: Reception) -> Tensor:
+    """How strong what is missing of a source block is where the suspect shows it, against all of it: N x blocks.
+
+    What was cut away of a block may be anything: symbols that tell it contradict nobody. missing: N x blocks x
+    coefficients.
+    """
+    count, grid = len(missing), carrier.grid
+    if bool(reception.known.min() >= 1):
+        return missing.new_ones(missing.shape[:2])
+    picture = rgb_to_ycc(synthesise_source(missing.view(count, grid.rows, grid.columns, -1)))
+    power = picture.square().sum(1, keepdim=True)
+    known = functional.interpolate(reception.known, size=(carrier.height, carrier.width), mode="nearest")
+    known = to_grid(known, grid).clamp(0, 1)
+    shown, inside, whole = (functional.avg_pool2d(x, SOURCE_BLOCK) for x in (known, power * known, power))
+    share = inside / (shown * whole).clamp_min(1e-12)
+    return torch.where(shown > _LEAST_SHOWN, share, 0).flatten(1)
 
 
 def _without_saturation(missing: Tensor, drafted: Tensor) -> Tensor:
