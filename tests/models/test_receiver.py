@@ -29,7 +29,7 @@ from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft, draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, send
-from imuge_cli.payload.source import analyse_source, synthesise_source
+from imuge_cli.payload.source import analyse_source, sender_scale, synthesise_source
 
 SECRET = Secret(b"s" * 32)
 STEP = STEPS["balanced"]
@@ -343,3 +343,16 @@ def test_drawing_again_leaves_the_earlier_draft_as_it_was(case: Case, square: Te
     again = redraft(before, denoised)
     assert before.coefficients.equal(kept)
     assert first.coefficients.equal(again.coefficients) and not first.coefficients.equal(kept)
+
+
+def test_a_draft_of_a_crop_is_no_surer_than_it_may_be(case: Case) -> None:
+    inside = torch.zeros(2, 1, 256, 256)
+    inside[..., 20:171, 28:179] = 1
+    reception = case.receive(case.immunized * inside + 128 * (1 - inside), inside)
+    solution = draft(case.carrier, reception, torch.zeros(2, 1, 256, 256), case.statistics)
+    decoder = solution.decoder
+    sent = case.carrier.mixing.forward((analyse_source(case.original) / sender_scale(CPU)).flatten(1))
+    error = (decoder.stage.mean - (sent / decoder.amplitude).view_as(decoder.received)) ** 2
+    true = (error * decoder.alive).sum((1, 2, 3)) / decoder.alive.sum((1, 2, 3))
+    assert bool((true > 0.05).all())
+    assert float((solution.doubt / true).min()) > 0.85 and float((solution.doubt / true).max()) < 1.6

@@ -25,6 +25,9 @@ _STANDSTILL = 0.01
 # Of a source block of which pixels show less, they are taken to show as much.
 _LEAST_SHOWN = 0.02
 _STATE_STEPS = 12
+# A doubt that noise cannot feign; how much smaller than its octave's pool a prior may become for it; and how often it
+# is adjusted, since doubt is not quite proportional to it.
+_PLAIN, _LEAST_FACTOR, _CALIBRATIONS = 0.2, 0.25, 3
 # After a denoiser had its say: passes; the share of the error's variance it is taken to leave in coefficients (R leaves
 # .6 to .9 of it); and how far it is believed, since its errors are the solution's, made smaller.
 _FURTHER_PASSES = 6
@@ -140,12 +143,26 @@ class Decoder:
         self.prior = self.base * self.beyond
         self.unaided = self._solve(silent, solution)
         mean = self._predict(self.unaided)
-        uncertainty, expected = self._state(silent)
         doubt = self._measure(self._spread(mean), self.noise.by_slot)
+        uncertainty, expected = self._calibrated(silent, doubt) if self.effort.certain else self._state(silent)
         self.correction = (doubt / expected).clamp(0.5, 3.0)
         start = _Stage(self.unaided, uncertainty, expected, mean, doubt, self.noise.by_slot, nothing, nothing)
         self.stage = self._iterate(start, self.effort.passes, self.effort.adapting)
         return self._decoded()
+
+    def _calibrated(self, silent: SymbolEvidence, doubt: Tensor) -> tuple[Tensor, Tensor]:
+        """`_state` before any symbol, with a prior that accounts for the doubt that is measured, where that is plain.
+
+        Before anything was unwrapped phases tell without bias how far off they are predicted. Were only the doubt put
+        right and not the prior, each pass would take symbols to tell more than they do. doubt: N.
+        """
+        before = self.base
+        for _ in range(_CALIBRATIONS):
+            uncertainty, expected = self._state(silent)
+            factor = torch.where(doubt > _PLAIN, doubt / expected, 1)[:, None]
+            self.base = (self.base * factor).clamp(_LEAST_FACTOR * before, before)
+            self.prior = self.base * self.beyond
+        return self._state(silent)
 
     def run_again(self, denoised: Tensor) -> Decoded:
         """The solution once more, after a run, with wraps told by what a denoiser made of it: vector approximate
