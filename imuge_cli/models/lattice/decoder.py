@@ -156,10 +156,10 @@ class Decoder:
         Before anything was unwrapped phases tell without bias how far off they are predicted. Were only the doubt put
         right and not the prior, each pass would take symbols to tell more than they do. doubt: N.
         """
-        before = self.base
-        for _ in range(_CALIBRATIONS):
-            uncertainty, expected = self._state(silent)
-            factor = torch.where(doubt > _PLAIN, doubt / expected, 1)[:, None]
+        before, plain = self.base, doubt > _PLAIN
+        for _ in range(_CALIBRATIONS if bool(plain.any()) else 0):
+            _, expected = self._state(silent)
+            factor = torch.where(plain, doubt / expected, 1)[:, None]
             self.base = (self.base * factor).clamp(_LEAST_FACTOR * before, before)
             self.prior = self.base * self.beyond
         return self._state(silent)
