@@ -17,6 +17,7 @@ from imuge_cli.metrics.fidelity import local_psnr
 from imuge_cli.models.lattice import model
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import PERSISTENT, THOROUGH, Draft, Effort
+from imuge_cli.models.lattice.reception import Reception
 
 ORIGINAL = photograph("coffee", 20, 60, 160, 176)
 SQUARE = (slice(40, 80), slice(48, 96))
@@ -68,9 +69,9 @@ def test_the_draft_that_leaves_least_doubt_is_taken(
     seen = []
     window = LatticeNetworks.recover_window
 
-    def looked(self: LatticeNetworks, *arguments: object) -> torch.Tensor:
+    def looked(self: LatticeNetworks, *arguments: object, **options: bool) -> torch.Tensor:
         seen.append(arguments[2])
-        return window(self, *arguments)  # type: ignore[arg-type]
+        return window(self, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LatticeNetworks, "solve", told)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
@@ -87,9 +88,9 @@ def test_the_draft_that_leaves_least_doubt_is_taken(
         (True, (0.04, 0.05, 0.02), 2, 2),
         (True, (0.1, 0.1, 0.1, 0.1), 3, 3),
         (False, (0.009,), 0, 0),
-        (False, (0.02, 0.025), 1, 1),
-        (False, (0.02, 0.027), 1, 0),
-        (False, (0.04, 0.05, 0.06, 0.08), 3, 2),
+        (False, (0.02, 0.029), 1, 1),
+        (False, (0.02, 0.031), 1, 0),
+        (False, (0.04, 0.049, 0.058, 0.07), 3, 2),
         (False, (0.04, 0.035, 0.05), 2, 1),
         (False, (0.1, 0.09, 0.08, 0.07), 3, 3),
     ],
@@ -125,9 +126,9 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
         assert float(((denoised[0] - torch.from_numpy(suspect.as_uint8()).permute(2, 0, 1)) * where).abs().max()) == 0
         return doubted(redraft(before, denoised))
 
-    def looked(self: LatticeNetworks, *arguments: object) -> torch.Tensor:
+    def looked(self: LatticeNetworks, *arguments: object, **options: bool) -> torch.Tensor:
         seen.append(arguments[2])  # type: ignore[arg-type]
-        return window(self, *arguments)  # type: ignore[arg-type]
+        return window(self, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LatticeNetworks, "solve", drafted)
     monkeypatch.setattr(model, "redraft", drafted_again)
@@ -136,6 +137,78 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
     truth[SQUARE] = True
     engine.recover(suspect, mask=truth if told else None, verification=verified)
     assert len(given) == tried + 1 and seen[-1] is given[taken]
+
+
+@pytest.mark.parametrize(("doubts", "share"), [((0.1, 0.1), 1 / 3), ((0.3, 0.1), 1 / 7), ((0.02, 0.04), 0.5)])
+def test_the_picture_before_counts_by_the_doubt_left(
+    doubts: tuple[float, float],
+    share: float,
+    engine: Imuge,
+    suspect: Picture,
+    verified: VerifyResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    solve, redraft = LatticeNetworks.solve, model.redraft
+
+    def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
+        return replace(solve(self, *arguments, **options), doubt=torch.tensor(doubts[:1]))  # type: ignore[arg-type]
+
+    def drafted_again(before: Draft, denoised: torch.Tensor) -> Draft:
+        return replace(redraft(before, denoised), doubt=torch.tensor(doubts[1:]))
+
+    def looked(
+        self: LatticeNetworks,
+        reception: Reception,
+        mask: torch.Tensor,
+        solution: Draft,
+        window: tuple[slice, slice],
+        *,
+        twice: bool = False,
+    ) -> torch.Tensor:
+        level = 0.8 if torch.equal(solution.doubt, torch.tensor(doubts[:1])) and not twice else 0.2
+        return torch.full_like(reception.picture[(..., *window)], level)
+
+    monkeypatch.setattr(LatticeNetworks, "solve", drafted)
+    monkeypatch.setattr(model, "redraft", drafted_again)
+    monkeypatch.setattr(model, "_ROUNDS", 1)
+    monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
+    truth = np.zeros(ORIGINAL.shape[:2], bool)
+    truth[SQUARE] = True
+    recovered = engine.recover(suspect, mask=truth, verification=verified).picture.as_uint8()
+    middle = recovered[SQUARE][12:-12, 12:-12]
+    assert np.all(np.abs(middle - 255 * (share * 0.8 + (1 - share) * 0.2)) <= 1)
+
+
+def test_the_last_look_is_taken_both_ways_round(
+    engine: Imuge, suspect: Picture, verified: VerifyResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, seen, twice = LatticeNetworks.recover_window, [], []
+
+    def looked(self: LatticeNetworks, *arguments: object, **options: bool) -> torch.Tensor:
+        twice.append(options.get("twice", False))
+        result = window(self, *arguments, **options)  # type: ignore[arg-type]
+        seen[:] = [(self, arguments, result)]
+        return result
+
+    monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
+    monkeypatch.setattr(model, "_DOUBTED", 0)
+    engine.recover(suspect, verification=verified)
+    assert len(twice) >= 2 and twice == [False] * (len(twice) - 1) + [True]
+    networks, (reception, mask, solution, box), result = seen[0]
+    place = (..., *box)
+    everything = (slice(None), slice(None))
+
+    def seen_as(turned: bool) -> torch.Tensor:
+        def cut(picture: torch.Tensor) -> torch.Tensor:
+            return picture[place].flip(-2, -1) if turned else picture[place]
+
+        parts = replace(reception, picture=cut(reception.picture)), cut(mask)
+        shown = window(networks, *parts, replace(solution, picture=cut(solution.picture)), everything)
+        return shown.flip(-2, -1) if turned else shown
+
+    upright, turned = seen_as(turned=False), seen_as(turned=True)
+    assert float((upright - turned).abs().max()) > 0.004
+    torch.testing.assert_close(result, (upright + turned) / 2, rtol=0, atol=1e-5)
 
 
 def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,8 +49,8 @@ _UNSETTLED = 0.15
 # Where a draft leaves more doubt than the first, R has its say in the wraps; where it goes on leaving more than the
 # second, twice more (docs/experiments.md).
 _DOUBTED, _MUCH_DOUBTED, _ROUNDS = 0.01, 0.03, 3
-# With V's mask a round that leaves so many times more doubt trusts what V missed.
-_TOLERATED = 1.3
+# With V's mask a round that leaves so much more doubt trusts what V missed.
+_TOLERATED = 0.01
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,12 @@ class LatticeModel:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
         doubted = torch.maximum(lost, evidence.probability) if own_mask else lost
-        solution = self._improved(evidence, lost, self._settled(evidence, doubted), own_mask=own_mask)
+        settled = self._settled(evidence, doubted)
+        solution, before = self._improved(evidence, lost, settled, own_mask=own_mask)
         wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
         box = _bounding_box(wanted[0, 0], _MARGIN)
-        whole = to_array(self._recovered(evidence, lost, solution, box).clamp(0, 255))
+        recovered = self._recovered(evidence, lost, solution, box, twice=True)
+        whole = to_array(_joined(recovered, solution, before).clamp(0, 255))
         information = float(solution.information)
         if restore_canvas:
             return Recovered(restored(pixels, whole, mask, frame, verified.header), information)
@@ -218,29 +220,52 @@ class LatticeModel:
         other = self._networks.solve(evidence.carrier, evidence.reception, doubted, PERSISTENT, before=solution)
         return other if float(other.doubt) < float(solution.doubt) else solution
 
-    def _improved(self, evidence: _Evidence, lost: Tensor, solution: Draft, *, own_mask: bool) -> Draft:
-        """The draft with wraps told by what R makes of it, as far as that can matter.
+    def _improved(
+        self, evidence: _Evidence, lost: Tensor, solution: Draft, *, own_mask: bool
+    ) -> tuple[Draft, tuple[Draft, Tensor] | None]:
+        """The draft with wraps told by what R makes of it, as far as that can matter, and the draft before it, if there
+        was one, with what R made of it (1 x 3 x H x W, grey levels, not clipped).
 
         own_mask: what V missed counts as shown, and a draft that trusts it further is worse, which its doubt tells.
         """
         box = _bounding_box(lost[0, 0], _MARGIN)
+        before = None
         for number in range(_ROUNDS):
             if box is None or float(solution.doubt) < (_MUCH_DOUBTED if number else _DOUBTED):
                 break
             recovered = self._recovered(evidence, lost, solution, box)
             other = redraft(solution, torch.where(lost > 0, recovered, evidence.reception.picture))
-            if own_mask and float(other.doubt) >= _TOLERATED * float(solution.doubt):
+            if own_mask and float(other.doubt) >= float(solution.doubt) + _TOLERATED:
                 break
-            solution = other
-        return solution
+            solution, before = other, (solution, recovered)
+        return solution, before
 
-    def _recovered(self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None) -> Tensor:
-        """The suspect with R's picture in a box: 1 x 3 x H x W, grey levels, not clipped."""
+    def _recovered(
+        self,
+        evidence: _Evidence,
+        lost: Tensor,
+        solution: Draft,
+        box: tuple[slice, slice] | None,
+        *,
+        twice: bool = False,
+    ) -> Tensor:
+        """The suspect with R's picture in a box: 1 x 3 x H x W, grey levels, not clipped. twice: see
+        `LatticeNetworks.recover_window`."""
         recovered = evidence.reception.picture.clone()
         if box is not None:
-            window = self._networks.recover_window(evidence.reception, lost, solution, box)
+            window = self._networks.recover_window(evidence.reception, lost, solution, box, twice=twice)
             recovered[(..., *box)] = window * 255
         return recovered
+
+
+def _joined(recovered: Tensor, solution: Draft, before: tuple[Draft, Tensor] | None) -> Tensor:
+    """The mean with what R made of the draft before, since two drafts err in different places and so does R on them.
+    A look counts the more the less doubt its draft leaves; `recovered` is the mean of two."""
+    if before is None:
+        return recovered
+    draft, earlier = before
+    share = float(solution.doubt) / (float(solution.doubt) + 2 * float(draft.doubt))
+    return share * earlier + (1 - share) * recovered
 
 
 def _tells(carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft) -> bool:
