@@ -69,7 +69,7 @@ def test_the_draft_that_leaves_least_doubt_is_taken(
     seen = []
     window = LatticeNetworks.recover_window
 
-    def looked(self: LatticeNetworks, *arguments: object, **options: bool) -> torch.Tensor:
+    def looked(self: LatticeNetworks, *arguments: object, **options: int) -> torch.Tensor:
         seen.append(arguments[2])
         return window(self, *arguments, **options)  # type: ignore[arg-type]
 
@@ -126,7 +126,7 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
         assert float(((denoised[0] - torch.from_numpy(suspect.as_uint8()).permute(2, 0, 1)) * where).abs().max()) == 0
         return doubted(redraft(before, denoised))
 
-    def looked(self: LatticeNetworks, *arguments: object, **options: bool) -> torch.Tensor:
+    def looked(self: LatticeNetworks, *arguments: object, **options: int) -> torch.Tensor:
         seen.append(arguments[2])  # type: ignore[arg-type]
         return window(self, *arguments, **options)  # type: ignore[arg-type]
 
@@ -149,6 +149,7 @@ def test_the_picture_before_counts_by_the_doubt_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     solve, redraft = LatticeNetworks.solve, model.redraft
+    drawn: list[Draft] = []
 
     def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
         return replace(solve(self, *arguments, **options), doubt=torch.tensor(doubts[:1]))  # type: ignore[arg-type]
@@ -163,10 +164,10 @@ def test_the_picture_before_counts_by_the_doubt_left(
         solution: Draft,
         window: tuple[slice, slice],
         *,
-        twice: bool = False,
+        looks: int = 1,
     ) -> torch.Tensor:
-        level = 0.8 if torch.equal(solution.doubt, torch.tensor(doubts[:1])) and not twice else 0.2
-        return torch.full_like(reception.picture[(..., *window)], level)
+        drawn.append(solution)
+        return torch.full_like(reception.picture[(..., *window)], 0.8 if len(drawn) == 1 else 0.2)
 
     monkeypatch.setattr(LatticeNetworks, "solve", drafted)
     monkeypatch.setattr(model, "redraft", drafted_again)
@@ -179,36 +180,32 @@ def test_the_picture_before_counts_by_the_doubt_left(
     assert np.all(np.abs(middle - 255 * (share * 0.8 + (1 - share) * 0.2)) <= 1)
 
 
-def test_the_last_look_is_taken_both_ways_round(
+def test_the_networks_look_four_ways(
     engine: Imuge, suspect: Picture, verified: VerifyResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    window, seen, twice = LatticeNetworks.recover_window, [], []
+    window, seen = LatticeNetworks.recover_window, []
 
-    def looked(self: LatticeNetworks, *arguments: object, **options: bool) -> torch.Tensor:
-        twice.append(options.get("twice", False))
+    def looked(self: LatticeNetworks, *arguments: object, **options: int) -> torch.Tensor:
         result = window(self, *arguments, **options)  # type: ignore[arg-type]
         seen[:] = [(self, arguments, result)]
         return result
 
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
-    monkeypatch.setattr(model, "_DOUBTED", 0)
     engine.recover(suspect, verification=verified)
-    assert len(twice) >= 2 and twice == [False] * (len(twice) - 1) + [True]
     networks, (reception, mask, solution, box), result = seen[0]
     place = (..., *box)
     everything = (slice(None), slice(None))
 
-    def seen_as(turned: bool) -> torch.Tensor:
+    def seen_as(*turned: int) -> torch.Tensor:
         def cut(picture: torch.Tensor) -> torch.Tensor:
-            return picture[place].flip(-2, -1) if turned else picture[place]
+            return picture[place].flip(turned)
 
         parts = replace(reception, picture=cut(reception.picture)), cut(mask)
-        shown = window(networks, *parts, replace(solution, picture=cut(solution.picture)), everything)
-        return shown.flip(-2, -1) if turned else shown
+        return window(networks, *parts, replace(solution, picture=cut(solution.picture)), everything).flip(turned)
 
-    upright, turned = seen_as(turned=False), seen_as(turned=True)
-    assert float((upright - turned).abs().max()) > 0.004
-    torch.testing.assert_close(result, (upright + turned) / 2, rtol=0, atol=1e-5)
+    ways = [seen_as(), seen_as(-2, -1), seen_as(-1), seen_as(-2)]
+    assert all(float((way - ways[0]).abs().max()) > 0.004 for way in ways[1:])
+    torch.testing.assert_close(result, sum(ways) / 4, rtol=0, atol=1e-5)
 
 
 def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,9 @@ from imuge_cli.payload.source import BAND, COEFFICIENTS, model_variance
 
 FAMILY = "lattice"
 
+# How R looks at a window: upright, turned by 180 degrees, mirrored either way.
+_WAYS = ((), (-2, -1), (-1,), (-2,))
+
 
 class LatticeNetworks(nn.Module):
     """V, R, the receiver's statistics and, where it was trained, E."""
@@ -122,16 +125,16 @@ class LatticeNetworks(nn.Module):
         return self.recover_window(reception, mask, solution, (slice(None), slice(None)))
 
     def recover_window(
-        self, reception: Reception, mask: Tensor, solution: Draft, window: tuple[slice, slice], *, twice: bool = False
+        self, reception: Reception, mask: Tensor, solution: Draft, window: tuple[slice, slice], *, looks: int = 1
     ) -> Tensor:
-        """R on the given rows and columns alone. twice: the mean with what it makes of them turned by 180 degrees,
-        where it errs otherwise; takes twice as long."""
+        """R on the given rows and columns alone. looks: 1 to 4, the mean of as many (`_WAYS`): R errs otherwise
+        each time, and takes as many times as long."""
         pictures = (reception.picture / 255, mask, solution.picture.clamp(0, 255) / 255)
         parts = [picture[(..., *window)] for picture in pictures]
-        result = self._recover(parts, solution)
-        if twice:
-            result = (result + _turned(self._recover([_turned(part) for part in parts], solution))) / 2
-        return result
+        total = torch.zeros_like(parts[0])
+        for way in _WAYS[:looks]:
+            total += self._recover([part.flip(way) for part in parts], solution).flip(way)
+        return total / looks
 
     def _recover(self, parts: Sequence[Tensor], solution: Draft) -> Tensor:
         height, width = parts[0].shape[-2:]
@@ -148,11 +151,6 @@ class LatticeNetworks(nn.Module):
         with short_floats(suspect.device):
             result: Tensor = self.verifier(suspect, drafted, evidence)
         return result[..., :height, :width].float()
-
-
-def _turned(picture: Tensor) -> Tensor:
-    """By 180 degrees."""
-    return picture.flip(-2, -1)
 
 
 def _in_blocks(part: slice) -> slice:

@@ -52,6 +52,9 @@ _DOUBTED, _MUCH_DOUBTED, _ROUNDS = 0.01, 0.03, 3
 # With V's mask a round that leaves so much more doubt trusts what V missed.
 _TOLERATED = 0.01
 
+# R costs little beside what it looks at (docs/experiments.md).
+_LOOKS = 4
+
 
 @dataclass(frozen=True)
 class _Evidence:
@@ -198,12 +201,12 @@ class LatticeModel:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
         doubted = torch.maximum(lost, evidence.probability) if own_mask else lost
-        settled = self._settled(evidence, doubted)
-        solution, before = self._improved(evidence, lost, settled, own_mask=own_mask)
-        wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
-        box = _bounding_box(wanted[0, 0], _MARGIN)
-        recovered = self._recovered(evidence, lost, solution, box, twice=True)
-        whole = to_array(_joined(recovered, solution, before).clamp(0, 255))
+        solution, seen = self._improved(evidence, lost, self._settled(evidence, doubted), own_mask=own_mask)
+        if not seen or seen[-1][0] is not solution:
+            wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
+            box = _bounding_box(wanted[0, 0], _MARGIN)
+            seen.append((solution, self._recovered(evidence, lost, solution, box)))
+        whole = to_array(_joined(seen).clamp(0, 255))
         information = float(solution.information)
         if restore_canvas:
             return Recovered(restored(pixels, whole, mask, frame, verified.header), information)
@@ -222,49 +225,41 @@ class LatticeModel:
 
     def _improved(
         self, evidence: _Evidence, lost: Tensor, solution: Draft, *, own_mask: bool
-    ) -> tuple[Draft, tuple[Draft, Tensor] | None]:
-        """The draft with wraps told by what R makes of it, as far as that can matter, and the draft before it, if there
-        was one, with what R made of it (1 x 3 x H x W, grey levels, not clipped).
+    ) -> tuple[Draft, list[tuple[Draft, Tensor]]]:
+        """The draft with wraps told by what R makes of it, as far as that can matter; and what R made (`_recovered`) of
+        the drafts on the way, of that one too where R had a further say that did not count.
 
         own_mask: what V missed counts as shown, and a draft that trusts it further is worse, which its doubt tells.
         """
         box = _bounding_box(lost[0, 0], _MARGIN)
-        before = None
+        seen: list[tuple[Draft, Tensor]] = []
         for number in range(_ROUNDS):
             if box is None or float(solution.doubt) < (_MUCH_DOUBTED if number else _DOUBTED):
                 break
             recovered = self._recovered(evidence, lost, solution, box)
+            seen.append((solution, recovered))
             other = redraft(solution, torch.where(lost > 0, recovered, evidence.reception.picture))
             if own_mask and float(other.doubt) >= float(solution.doubt) + _TOLERATED:
                 break
-            solution, before = other, (solution, recovered)
-        return solution, before
+            solution = other
+        return solution, seen
 
-    def _recovered(
-        self,
-        evidence: _Evidence,
-        lost: Tensor,
-        solution: Draft,
-        box: tuple[slice, slice] | None,
-        *,
-        twice: bool = False,
-    ) -> Tensor:
-        """The suspect with R's picture in a box: 1 x 3 x H x W, grey levels, not clipped. twice: see
-        `LatticeNetworks.recover_window`."""
+    def _recovered(self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None) -> Tensor:
+        """The suspect with R's picture in a box: 1 x 3 x H x W, grey levels, not clipped."""
         recovered = evidence.reception.picture.clone()
         if box is not None:
-            window = self._networks.recover_window(evidence.reception, lost, solution, box, twice=twice)
+            window = self._networks.recover_window(evidence.reception, lost, solution, box, looks=_LOOKS)
             recovered[(..., *box)] = window * 255
         return recovered
 
 
-def _joined(recovered: Tensor, solution: Draft, before: tuple[Draft, Tensor] | None) -> Tensor:
-    """The mean with what R made of the draft before, since two drafts err in different places and so does R on them.
-    A look counts the more the less doubt its draft leaves; `recovered` is the mean of two."""
-    if before is None:
-        return recovered
-    draft, earlier = before
-    share = float(solution.doubt) / (float(solution.doubt) + 2 * float(draft.doubt))
+def _joined(seen: list[tuple[Draft, Tensor]]) -> Tensor:
+    """The mean of what R made of the last draft and of the one before, since two drafts err in different places and so
+    does R on them; each counts the more the less doubt its draft leaves, and the last, mostly better, twice."""
+    if len(seen) == 1:
+        return seen[0][1]
+    (former, earlier), (draft, recovered) = seen[-2:]
+    share = float(draft.doubt) / (float(draft.doubt) + 2 * float(former.doubt))
     return share * earlier + (1 - share) * recovered
 
 
