@@ -52,7 +52,7 @@ _DOUBTED, _MUCH_DOUBTED, _ROUNDS = 0.01, 0.03, 3
 # With V's mask a round that leaves so much more doubt trusts what V missed.
 _TOLERATED = 0.01
 
-# R costs little beside what it looks at (docs/experiments.md).
+# R costs little where it looks at what was tampered with alone (docs/experiments.md).
 _LOOKS = 4
 
 
@@ -227,28 +227,34 @@ class LatticeModel:
         self, evidence: _Evidence, lost: Tensor, solution: Draft, *, own_mask: bool
     ) -> tuple[Draft, list[tuple[Draft, Tensor]]]:
         """The draft with wraps told by what R makes of it, as far as that can matter; and what R made (`_recovered`) of
-        the drafts on the way, of that one too where R had a further say that did not count.
+        the drafts on the way, of that one too where it looked in all ways and the next did not count.
 
         own_mask: what V missed counts as shown, and a draft that trusts it further is worse, which its doubt tells.
         """
         box = _bounding_box(lost[0, 0], _MARGIN)
+        # Of a crop R draws all that was cut away as well, which takes long.
+        looks = _LOOKS if bool(evidence.reception.known.all()) else 1
         seen: list[tuple[Draft, Tensor]] = []
         for number in range(_ROUNDS):
             if box is None or float(solution.doubt) < (_MUCH_DOUBTED if number else _DOUBTED):
                 break
-            recovered = self._recovered(evidence, lost, solution, box)
-            seen.append((solution, recovered))
+            recovered = self._recovered(evidence, lost, solution, box, looks)
             other = redraft(solution, torch.where(lost > 0, recovered, evidence.reception.picture))
-            if own_mask and float(other.doubt) >= float(solution.doubt) + _TOLERATED:
+            counts = not own_mask or float(other.doubt) < float(solution.doubt) + _TOLERATED
+            if counts or looks == _LOOKS:
+                seen.append((solution, recovered))
+            if not counts:
                 break
             solution = other
         return solution, seen
 
-    def _recovered(self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None) -> Tensor:
+    def _recovered(
+        self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None, looks: int = _LOOKS
+    ) -> Tensor:
         """The suspect with R's picture in a box: 1 x 3 x H x W, grey levels, not clipped."""
         recovered = evidence.reception.picture.clone()
         if box is not None:
-            window = self._networks.recover_window(evidence.reception, lost, solution, box, looks=_LOOKS)
+            window = self._networks.recover_window(evidence.reception, lost, solution, box, looks=looks)
             recovered[(..., *box)] = window * 255
         return recovered
 
