@@ -226,5 +226,4 @@ def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypa
             recovered = engine.recover(suspect, mask=truth, verification=verified).picture.as_uint8()
             quality.append(local_psnr(reference, recovered, truth))
         gains.append(quality[1] - quality[0])
-    # Four ids win .19 to .22 in the mean: without rounds R looks four ways too.
-    assert np.mean(gains) > 0.15 and min(gains) > 0.05
+    assert np.mean(gains) > 0.2 and min(gains) > 0.05
