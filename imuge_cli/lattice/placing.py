@@ -73,7 +73,7 @@ def synchronise_near(
             start = Placement(fix.top + down, fix.left + right, *scale)
             candidate = converged(suspect, Candidate(0.0, start), secret)
             if candidate.score >= SURE:
-                found.append(_read_at(upright, secret, (fix.step,), candidate, thorough=False))
+                found.append(read_at(upright, secret, (fix.step,), candidate, thorough=False))
     read = [placed for placed in found if placed.fix.header == header]
     return max(read, key=lambda placed: placed.fix.z_score, default=None)
 
@@ -89,7 +89,7 @@ def synchronise_level(plane: Tensor, secret: Secret, fix: Fix, scale: tuple[floa
     candidate = _levelled(Suspect(upright), start, secret)
     if candidate.placement.turn is None or candidate.score < SURE:
         return None
-    placed = _read_at(upright, secret, (fix.step,), candidate, thorough=False)
+    placed = read_at(upright, secret, (fix.step,), candidate, thorough=False)
     found = placed.fix.header
     return placed if found is not None and fix.header in (None, found) else None
 
@@ -153,12 +153,17 @@ def _found(
     for candidate in promising(suspect, secret, orientations=orientations, passes=passes):
         certain = candidate.score >= TEMPLATE_THRESHOLD_ALONE
         if certain:
-            candidate = _levelled(suspect, converged(suspect, candidate, secret), secret)
+            candidate = exact(suspect, candidate, secret)
         # To find out what was done to the frequencies takes long: only where the template is certain.
-        placed = _read_at(suspect.plane, secret, steps, candidate, thorough=certain)
+        placed = read_at(suspect.plane, secret, steps, candidate, thorough=certain)
         # A header can be read a little beside the true place too, where nothing else can.
         if certain or placed.fix.header is not None:
             yield _Found(placed, certain, candidate.score)
+
+
+def exact(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate:
+    """A candidate at the place where the template agrees best near it, turned by a fraction of a degree or not."""
+    return _levelled(suspect, converged(suspect, candidate, secret), secret)
 
 
 def _levelled(suspect: Suspect, candidate: Candidate, secret: Secret) -> Candidate:
@@ -179,9 +184,10 @@ def _corners_off(placement: Placement, suspect: Suspect) -> float:
     return math.radians(abs(degrees)) * math.hypot(*suspect.shape) / 2 / placement.scale
 
 
-def _read_at(
+def read_at(
     plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], candidate: Candidate, *, thorough: bool
 ) -> Placed:
+    """A candidate with the header that is read there, if any. thorough: see `synchronise_at`."""
     placement = candidate.placement.aligned()
     upright = placement.upright(plane)
     rows, columns = placement.box(*upright.shape)

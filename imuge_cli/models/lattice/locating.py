@@ -12,6 +12,7 @@ from imuge_cli.image.turn import LONGEST
 from imuge_cli.image.working_size import LIMIT, MULTIPLE_BEFORE, to_working, working_size
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header
+from imuge_cli.lattice.placement import ORIENTATIONS
 from imuge_cli.lattice.placing import (
     DOUBTFUL,
     Placed,
@@ -29,6 +30,7 @@ from imuge_cli.lattice.synchronise import (
     synchronise_search,
 )
 from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.lattice.whole import synchronise_whole
 from imuge_cli.models.lattice.carrier import STEPS
 from imuge_cli.models.lattice.pixels import to_tensor
 from imuge_cli.models.protocol import MINIMUM_SIDE, Frame, Pixels
@@ -46,8 +48,8 @@ class Locator:
         self._secret, self._device = secret, device
 
     def locate(self, pixels: Pixels) -> tuple[Frame, Fix] | None:
-        """The lattice's place: tried as the suspect lies, then as a crop by the pilots, then at any scale, place and
-        orientation by the template."""
+        """The lattice's place: tried as the suspect lies, then as a crop and as the whole of a small picture by the
+        pilots, then at any scale, place and orientation by the template."""
         height, width = pixels.shape[:2]
         if min(height, width) < MINIMUM_SIDE // 2:
             return None
@@ -67,7 +69,13 @@ class Locator:
         fix = synchronise_search(plane, self._secret, _ALL_STEPS, limit=LIMIT)
         if fix is not None and _fits(fix, sizes[0]):
             return self._settled(pixels, fix, sizes[0])
-        placed = synchronise_anywhere(plane[0, 0].cpu().numpy(), self._secret, _ALL_STEPS)
+        upright = plane[0, 0].cpu().numpy()
+        placed = synchronise_whole(upright, self._secret, _ALL_STEPS)
+        if placed is None:
+            placed = synchronise_anywhere(upright, self._secret, _ALL_STEPS)
+        if placed is None:
+            # Far less probable, and several times as long.
+            placed = synchronise_whole(upright, self._secret, _ALL_STEPS, ORIENTATIONS[1:])
         if placed is None:
             return None
         place = None if placed.fix.header is None else placed.placement.whole_pixels(*sizes[0])
