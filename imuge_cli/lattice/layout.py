@@ -32,11 +32,6 @@ class Layout:
     chips: NDArray[np.int64]
     flips: NDArray[np.bool_]
 
-    def part(self, rows: int, columns: int) -> Layout:
-        """That of the first rows and columns of blocks."""
-        order, dither = self.order[:, :rows, :columns], self.dither[:, :rows, :columns]
-        return Layout(order, dither, self.chips[:rows, :columns], self.flips[:rows, :columns])
-
 
 def make_layout(secret: Secret, rows: int, columns: int, *, top: int = 0, left: int = 0) -> Layout:
     """The layout of the blocks [top, top + rows) x [left, left + columns) under a secret.

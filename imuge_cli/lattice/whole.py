@@ -10,23 +10,25 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from imuge_cli.keys import Secret
-from imuge_cli.lattice.layout import make_layout
+from imuge_cli.lattice.layout import ROBUST_SLOTS, make_layout
 from imuge_cli.lattice.placement import UPRIGHT, Orientation, Placement
 from imuge_cli.lattice.placing import Placed, exact, read_at
 from imuge_cli.lattice.refine import SURE, Candidate
-from imuge_cli.lattice.synchronise import pilot_score
-from imuge_cli.lattice.transform import BLOCK, analyse
+from imuge_cli.lattice.transform import BLOCK, slot_basis
 from imuge_cli.lattice.view import Suspect
 
-LARGEST = 640
-"""The longer side of what is looked for, pixels: larger pictures have enough of the template."""
+# The longer side of what is looked for, pixels: larger pictures have enough of the template. And where they may have
+# been mirrored or turned, which is less probable, and takes seven times as long.
+_LARGEST, _LARGEST_TURNED = 640, 384
 _SMALLEST = 64
 # By which factor a picture may have been made smaller or larger.
 _FACTOR = 4.0
@@ -40,8 +42,7 @@ def synchronise_whole(
     steps: tuple[float, ...],
     orientations: Sequence[Orientation] = (UPRIGHT,),
 ) -> Placed | None:
-    """The place of a suspect that shows all of a picture of up to LARGEST pixels, or nearly all; None where no header
-    is read that says so.
+    """The place of a suspect that shows all of a small picture, or nearly all; None where no header says so.
 
     plane: luma, H x W grey levels. orientations: that are tried.
     """
@@ -52,6 +53,8 @@ def synchronise_whole(
         if header is None:
             continue
         told = header.height, header.width
+        if max(told) > _LARGEST:
+            continue
         if told != size:
             # Read a pixel beside its size, or a part of it.
             again = _read(suspect, secret, steps, score, told, orientation)
@@ -62,12 +65,12 @@ def synchronise_whole(
     return None
 
 
-def sizes(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """All that a picture may have had that became height x width, both of whose sides were changed by one factor and
-    rounded."""
-    for rows in range(max(_SMALLEST, math.ceil(height / _FACTOR)), min(LARGEST, int(height * _FACTOR)) + 1):
+def sizes(height: int, width: int, largest: int = _LARGEST) -> Iterator[tuple[int, int]]:
+    """All that a picture of up to largest x largest may have had that became height x width, both of whose sides were
+    changed by one factor and rounded."""
+    for rows in range(max(_SMALLEST, math.ceil(height / _FACTOR)), min(largest, int(height * _FACTOR)) + 1):
         least, most = (width - 0.5) * rows / (height + 0.5), (width + 0.5) * rows / (height - 0.5)
-        for columns in range(max(_SMALLEST, math.ceil(least)), min(LARGEST, int(most)) + 1):
+        for columns in range(max(_SMALLEST, math.ceil(least)), min(largest, int(most)) + 1):
             yield rows, columns
 
 
@@ -75,19 +78,41 @@ def _promising(
     plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], orientations: Sequence[Orientation]
 ) -> list[tuple[float, tuple[int, int], Orientation]]:
     """The pilots' scores, sizes and orientations where pilots agree beyond chance, the best first."""
-    whole = make_layout(secret, LARGEST // BLOCK, LARGEST // BLOCK)
-    found = []
+    pilots = _Pilots(secret)
+    tried = []
     for orientation in orientations:
         upright = orientation.undo(plane)
-        for size in sizes(int(upright.shape[0]), int(upright.shape[1])):
-            smaller = size[0] < upright.shape[0]
-            resized = cv2.resize(upright, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-            coefficients = analyse(torch.from_numpy(resized)[None, None])[0].numpy()
-            layout = whole.part(*coefficients.shape[1:])
-            score = max(pilot_score(coefficients, layout, step) for step in steps)
-            if score >= _PROMISING:
-                found.append((score, size, orientation))
+        height, width = (int(side) for side in upright.shape)
+        largest = _LARGEST if orientation == UPRIGHT else _LARGEST_TURNED
+        tried += [(upright, size, orientation) for size in sizes(height, width, largest)]
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        scores = pool.map(lambda one: pilots.score(_resized(*one[:2]), steps), tried)
+    found = [(score, *one[1:]) for score, one in zip(scores, tried, strict=True) if score >= _PROMISING]
     return heapq.nlargest(_TRIED, found, key=lambda one: one[0])
+
+
+class _Pilots:
+    """Those of all blocks that a small picture can have."""
+
+    def __init__(self, secret: Secret) -> None:
+        layout = make_layout(secret, _LARGEST // BLOCK, _LARGEST // BLOCK)
+        self._slots = layout.order[:1]
+        self._dither = np.take_along_axis(layout.dither, self._slots, 0)[0]
+        self._basis = slot_basis(torch.device("cpu"))[:ROBUST_SLOTS].view(-1, 1, BLOCK, BLOCK)
+
+    def score(self, plane: NDArray[np.float32], steps: tuple[float, ...]) -> float:
+        """Their agreement under the best step, as `synchronise.pilot_score` has it. plane: luma, H x W grey levels."""
+        coefficients = functional.conv2d(torch.from_numpy(plane)[None, None], self._basis, stride=BLOCK)[0].numpy()
+        rows, columns = coefficients.shape[1:]
+        values = np.take_along_axis(coefficients, self._slots[:, :rows, :columns], 0)[0]
+        cells = (values / np.float32(step) - self._dither[:rows, :columns] for step in steps)
+        most = max(float(np.cos(np.float32(2 * np.pi) * phase).sum()) for phase in cells)
+        return most / math.sqrt(rows * columns / 2)
+
+
+def _resized(plane: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    method = cv2.INTER_AREA if size[0] < plane.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(plane, size[::-1], interpolation=method), np.float32)
 
 
 def _read(

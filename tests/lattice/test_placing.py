@@ -80,7 +80,7 @@ def test_a_header_that_pilots_hardly_bear_out_does_not_end_the_search(
     at_once: bool,
 ) -> None:
     """A part of a turned picture may agree with a place that is wrong for the rest."""
-    read, first = placing._read_at, []
+    read, first = placing.read_at, []
 
     def partly(
         plane: NDArray[np.float32], secret: Secret, steps: tuple[float, ...], candidate: Candidate, **how: bool
@@ -91,7 +91,7 @@ def test_a_header_that_pilots_hardly_bear_out_does_not_end_the_search(
         first.append(Placed(believed(header, z_score), placed.placement))
         return first[0]
 
-    monkeypatch.setattr(placing, "_read_at", partly)
+    monkeypatch.setattr(placing, "read_at", partly)
     monkeypatch.setattr(placing, "converged", lambda suspect, candidate, secret: candidate)
     monkeypatch.setattr(placing, "_levelled", lambda suspect, candidate, secret: candidate)
     found = placing.promising
