@@ -14,7 +14,7 @@ from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.image.picture import Picture
 from imuge_cli.image.working_size import luma
 from imuge_cli.keys import Secret
-from imuge_cli.lattice.placement import ORIENTATIONS
+from imuge_cli.lattice.placement import ORIENTATIONS, Orientation
 from imuge_cli.lattice.whole import sizes, synchronise_whole
 from imuge_cli.models.lattice.carrier import STEPS
 
@@ -44,8 +44,8 @@ def test_the_whole_picture_is_found_at_any_size(sent: NDArray[np.uint8], chain: 
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS[1:], ids=lambda one: one.name)
-def test_so_it_is_mirrored_or_turned(sent: NDArray[np.uint8], orientation: object) -> None:
-    suspect = orientation.apply(luma(apply(parse("scale:1.5"), sent, RNG).image))  # type: ignore[attr-defined]
+def test_so_it_is_mirrored_or_turned(sent: NDArray[np.uint8], orientation: Orientation) -> None:
+    suspect = orientation.apply(luma(apply(parse("scale:1.5"), sent, RNG).image))
     assert synchronise_whole(suspect, SECRET, STEP) is None
     placed = synchronise_whole(suspect, SECRET, STEP, ORIENTATIONS[1:])
     assert placed is not None and placed.placement.orientation == orientation
