@@ -157,8 +157,12 @@ def _pilot_phasors(layout: Layout) -> Tensor:
 
 def pilot_score(coefficients: NDArray[np.float32], layout: Layout, step: float) -> float:
     """The statistic for slot coefficients 14 x rows x columns at the layout's position, standard deviations."""
-    phase = _phases(coefficients, layout, layout.order[:1], step)
-    return float(np.cos(2 * np.pi * phase).sum() / math.sqrt(max(phase.size, 1) / 2))
+    return standardized(_phases(coefficients, layout, layout.order[:1], step))
+
+
+def standardized(phases: NDArray[np.floating]) -> float:
+    """The statistic for pilots' phases in cells, dither removed: standard normal where there is no such lattice."""
+    return float(np.cos(2 * np.pi * phases).sum() / math.sqrt(max(phases.size, 1) / 2))
 
 
 def read_header(

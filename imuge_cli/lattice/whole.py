@@ -23,6 +23,7 @@ from imuge_cli.lattice.layout import ROBUST_SLOTS, make_layout
 from imuge_cli.lattice.placement import UPRIGHT, Orientation, Placement
 from imuge_cli.lattice.placing import Placed, exact, read_at
 from imuge_cli.lattice.refine import SURE, Candidate
+from imuge_cli.lattice.synchronise import standardized
 from imuge_cli.lattice.transform import BLOCK, slot_basis
 from imuge_cli.lattice.view import Suspect
 
@@ -101,13 +102,11 @@ class _Pilots:
         self._basis = slot_basis(torch.device("cpu"))[:ROBUST_SLOTS].view(-1, 1, BLOCK, BLOCK)
 
     def score(self, plane: NDArray[np.float32], steps: tuple[float, ...]) -> float:
-        """Their agreement under the best step, as `synchronise.pilot_score` has it. plane: luma, H x W grey levels."""
+        """Their agreement under the best step, standard deviations. plane: luma, H x W grey levels."""
         coefficients = functional.conv2d(torch.from_numpy(plane)[None, None], self._basis, stride=BLOCK)[0].numpy()
         rows, columns = coefficients.shape[1:]
         values = np.take_along_axis(coefficients, self._slots[:, :rows, :columns], 0)[0]
-        cells = (values / np.float32(step) - self._dither[:rows, :columns] for step in steps)
-        most = max(float(np.cos(np.float32(2 * np.pi) * phase).sum()) for phase in cells)
-        return most / math.sqrt(rows * columns / 2)
+        return max(standardized(values / np.float32(step) - self._dither[:rows, :columns]) for step in steps)
 
 
 def _resized(plane: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
