@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from imuge_cli import Imuge
 from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.errors import NotImmunizedError
 from imuge_cli.image.picture import Picture
+from imuge_cli.keys import Secret
 from imuge_cli.metrics.localization import confusion
-from imuge_cli.models.lattice import model
+from imuge_cli.models.lattice import looking, model
+from imuge_cli.models.lattice.carrier import Carrier, make_carrier
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import Draft
 
@@ -108,3 +112,58 @@ def test_what_contradicts_what_was_sent_is_not_called_intact(
     assert np.any(recovered.picture.as_uint8()[SQUARE] != sent[SQUARE])
     # Of a crop too little is left to say so.
     assert engine.verify(Picture(pixels=sent[:, 64:])).verdict == "intact"
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 256), (100, 500), (70, 64), (600, 333)])
+def test_what_drafts_are_not_shown_in_turn_is_the_whole_picture(height: int, width: int) -> None:
+    carrier = make_carrier(Secret.default(), height, width, torch.device("cpu"))
+    parts = looking._parts(carrier)
+    assert torch.equal(sum(part.int() for part in parts), torch.ones(1, 1, height, width, dtype=torch.int32))
+    assert len(parts) == min(2, carrier.grid.rows) * min(2, carrier.grid.columns)
+    # None hides so much that the rest could not tell it.
+    assert all(float(part.float().mean()) <= 1 / len(parts) + 0.25 for part in parts)
+
+
+class Networks:
+    """Drafts leave one doubt after the other; V calls tampered with what the draft was not shown."""
+
+    def __init__(self, *doubts: float) -> None:
+        self.doubts, self.shown = list(doubts), list[Tensor]()
+
+    def solve(self, carrier: Carrier, reception: object, probability: Tensor, effort: object, *, before: object) -> Any:
+        self.shown.append(probability)
+        return SimpleNamespace(doubt=torch.tensor([self.doubts.pop(0)]), probability=probability)
+
+    def second_look(self, reception: object, solution: Any) -> Tensor:
+        return torch.where(solution.probability > 0.9, 4.0, -4.0)
+
+
+@pytest.mark.parametrize(
+    ("known", "before", "credulous", "crossed", "counts"),
+    [
+        (1.0, 0.6, 0.4, 0.2, True),
+        (1.0, 0.6, 0.4, 0.31, False),  # More than half of what there was.
+        (1.0, 0.6, 0.27, 0.28, False),  # More than the other way leaves.
+        (1.0, 0.6, 0.24, None, False),  # Explained already.
+        (1.0, 0.24, 0.6, None, False),
+        (0.7, 0.6, 0.4, None, False),  # Crops leave as much.
+    ],
+)
+def test_what_was_hidden_in_turn_counts_where_it_explains_the_doubt(
+    known: float, before: float, credulous: float, crossed: float | None, counts: bool
+) -> None:
+    carrier = make_carrier(Secret.default(), 128, 128, torch.device("cpu"))
+    # Nothing changes after the second look; then four parts, and four looks.
+    networks = Networks(0.9, credulous, *([] if crossed is None else [0.9] * 7 + [crossed]))
+    reception = SimpleNamespace(known=torch.full((1, 1, 16, 16), known))
+    start = SimpleNamespace(doubt=torch.tensor([before]))
+    probability = torch.zeros(1, 1, 128, 128)
+    found, solution = looking.look_further(networks, carrier, reception, probability, start)  # type: ignore[arg-type]
+    assert not networks.doubts
+    assert float(solution.doubt) == pytest.approx(crossed if counts else credulous)
+    if crossed is not None:
+        hidden = networks.shown[2:6]
+        assert all(float(part.mean()) == pytest.approx(0.95 / 4) for part in hidden)
+        # Each part by the draft that was not shown it: all of it was called tampered with.
+        assert bool((networks.shown[6] > 0.9).all())
+    assert bool((found > 0.9).all()) == counts

@@ -22,6 +22,7 @@ from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evide
 from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_suspect, visible
 from imuge_cli.models.lattice.levelling import levels_in_frame
 from imuge_cli.models.lattice.locating import Locator
+from imuge_cli.models.lattice.looking import NEARLY_ALL, look_further
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
 from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
@@ -37,12 +38,11 @@ _SUSPICION = 0.05
 # where phases agree less than this (docs/experiments.md), unless symbols and draft fit all the same, as after JPEG.
 _LEAST_AGREEMENT, _LITTLE_DOUBT = 0.2, 0.1
 # A draft that leaves more doubt than this does not explain the symbols (of untouched pictures it leaves .01 to .03): V
-# missed something. It looks again, so often, at drafts that count what it suspects even a little (docs/experiments.md).
-_MISSED, _FURTHER_LOOKS, _CREDULITY = 0.12, 6, 0.5
-_CHANGED = 5e-4
+# missed something, and looks further.
+_MISSED = 0.12
 # Where drafts leave so much before and after those looks something was changed, even if V does not see what; but what
 # is left of the symbols in a crop leaves as much, and so do strips narrower than a source block.
-_UNEXPLAINED, _NEARLY_ALL = 0.4, 0.8
+_UNEXPLAINED = 0.4
 # A solution that leaves more doubt than this has not settled: wraps were taken wrongly, and another way of getting
 # there is tried (docs/experiments.md).
 _UNSETTLED = 0.15
@@ -134,7 +134,7 @@ class LatticeModel:
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         doubt, unexplained = float(solution.doubt), False
         if doubt > _MISSED:
-            further, drafted = self._look_further(carrier, reception, probability, solution)
+            further, drafted = look_further(networks, carrier, reception, probability, solution)
             unexplained = _unexplained(carrier, reception, min(doubt, float(drafted.doubt)))
             # Otherwise what symbols contradict is left to them.
             if float((further > 0.5).float().mean()) > SEEN:
@@ -155,18 +155,6 @@ class LatticeModel:
             unexplained=unexplained,
             evidence=_Evidence(carrier, reception, probability),
         )
-
-    def _look_further(
-        self, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
-    ) -> tuple[Tensor, Draft]:
-        """V's probability, 1 x 1 x H x W, and the draft that it was given, until it changes no more."""
-        for _ in range(_FURTHER_LOOKS):
-            before = probability
-            solution = self._networks.solve(carrier, reception, before**_CREDULITY, QUICK, before=solution)
-            probability = torch.sigmoid(self._networks.second_look(reception, solution))
-            if float((probability - before).abs().mean()) < _CHANGED:
-                break
-        return probability, solution
 
     def _receive(self, pixels: Pixels, carrier: Carrier, frame: Frame, fix: Fix) -> Reception:
         canvas = torch.full((1, 3, *frame.canvas), 128.0, device=self._device)
@@ -277,7 +265,7 @@ def _tells(carrier: Carrier, reception: Reception, probability: Tensor, solution
 
 def _unexplained(carrier: Carrier, reception: Reception, doubt: float) -> bool:
     """Whether so much doubt can only mean that something was changed."""
-    whole = float(reception.known.mean()) > _NEARLY_ALL and min(carrier.height, carrier.width) >= SOURCE_BLOCK
+    whole = float(reception.known.mean()) > NEARLY_ALL and min(carrier.height, carrier.width) >= SOURCE_BLOCK
     return whole and doubt > _UNEXPLAINED
 
 

@@ -1,0 +1,83 @@
+"""V's further looks, where what was sent contradicts what a suspect shows and V does not say why.
+
+A draft takes the pixels of what V missed for the original's, and so agrees with them: a patch of another picture under
+the same key, whose pilots fit, is hidden by the very draft that V is given (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.family import LatticeNetworks
+from imuge_cli.models.lattice.receiver import QUICK, Draft
+from imuge_cli.models.lattice.reception import Reception
+
+# How often V looks at drafts that count what it suspects even a little; how little; and by how much its probability
+# has to change on average to go on.
+_LOOKS, _CREDULITY = 6, 0.5
+_CHANGED = 5e-4
+# Where there is more doubt than this before and after, and nearly all symbols are there (crops of a half leave as
+# much), it looks at what drafts were not shown, and so often at what follows from it; which counts where it leaves
+# less than a share of the doubt that there was.
+_UNEXPLAINED, _LOOKS_AFTER, _EXPLAINED = 0.25, 4, 0.5
+NEARLY_ALL = 0.8
+"""Of a picture that a suspect shows, so much is nearly all."""
+# Source blocks are hidden in so many turns along rows and columns each; for how surely tampered with they are taken.
+_TURNS, _HIDDEN = 2, 0.95
+
+
+def look_further(
+    networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
+) -> tuple[Tensor, Draft]:
+    """V's probability, 1 x 1 x H x W, and the draft that it was given, of the way to look that explains the doubt.
+
+    probability: V's own, 1 x 1 x H x W. solution: the draft that it was given.
+    """
+    found = _credulous(networks, carrier, reception, probability, solution)
+    before, left = float(solution.doubt), float(found[1].doubt)
+    if min(before, left) <= _UNEXPLAINED or float(reception.known.mean()) <= NEARLY_ALL:
+        return found
+    other = _crossed(networks, carrier, reception, probability, solution)
+    return other if float(other[1].doubt) < min(left, _EXPLAINED * before) else found
+
+
+def _credulous(
+    networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
+) -> tuple[Tensor, Draft]:
+    """Looks at drafts that count what V suspects even a little, until it changes no more."""
+    for _ in range(_LOOKS):
+        before = probability
+        solution = networks.solve(carrier, reception, before**_CREDULITY, QUICK, before=solution)
+        probability = torch.sigmoid(networks.second_look(reception, solution))
+        if float((probability - before).abs().mean()) < _CHANGED:
+            break
+    return probability, solution
+
+
+def _crossed(
+    networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
+) -> tuple[Tensor, Draft]:
+    """Every part of the picture by a draft that was not shown it, as in cross-validation, then looks as ever."""
+    apart = probability.clone()
+    for hidden in _parts(carrier):
+        unseen = torch.where(hidden, probability.clamp_min(_HIDDEN), probability)
+        drafted = networks.solve(carrier, reception, unseen, QUICK, before=solution)
+        apart = torch.where(hidden, torch.sigmoid(networks.second_look(reception, drafted)), apart)
+    probability = apart
+    for _ in range(_LOOKS_AFTER):
+        solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
+        probability = torch.sigmoid(networks.second_look(reception, solution))
+    return probability, solution
+
+
+def _parts(carrier: Carrier) -> list[Tensor]:
+    """Source blocks that lie apart from each other, 1 x 1 x H x W of False and True: all of them in _TURNS^2 parts."""
+    rows, columns = (
+        torch.arange(side, device=carrier.device) % _TURNS for side in (carrier.grid.rows, carrier.grid.columns)
+    )
+    of = (_TURNS * rows[:, None] + columns)[None, None].float()
+    on_picture = functional.interpolate(of, size=(carrier.height, carrier.width), mode="nearest-exact")
+    return [on_picture == part for part in range(_TURNS**2) if bool((of == part).any())]
