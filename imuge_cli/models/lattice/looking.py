@@ -15,14 +15,16 @@ from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception
 
+MISSED = 0.12
+"""Doubt, standard deviations squared of a symbol: a draft that leaves more does not explain the symbols (of untouched
+pictures it leaves .01 to .03), and V missed something."""
 # How often V looks at drafts that count what it suspects even a little; how little; and by how much its probability
 # has to change on average to go on.
 _LOOKS, _CREDULITY = 6, 0.5
 _CHANGED = 5e-4
-# Where there is more doubt than this before and after, and nearly all symbols are there (crops of a half leave as
-# much), it looks at what drafts were not shown, and so often at what follows from it; which counts where it leaves
-# less than a share of the doubt that there was.
-_UNEXPLAINED, _LOOKS_AFTER, _EXPLAINED = 0.25, 4, 0.5
+# Where nearly all symbols are there (crops of a half leave as much doubt) it then looks at what drafts were not shown,
+# and so often at what follows from it; which counts where it leaves less than a share of the doubt that there was.
+_LOOKS_AFTER, _EXPLAINED = 4, 0.5
 NEARLY_ALL = 0.8
 """Of a picture that a suspect shows, so much is nearly all."""
 # Source blocks are hidden in so many turns along rows and columns each; for how surely tampered with they are taken.
@@ -38,7 +40,7 @@ def look_further(
     """
     found = _credulous(networks, carrier, reception, probability, solution)
     before, left = float(solution.doubt), float(found[1].doubt)
-    if min(before, left) <= _UNEXPLAINED or float(reception.known.mean()) <= NEARLY_ALL:
+    if left <= MISSED or float(reception.known.mean()) <= NEARLY_ALL:
         return found
     other = _crossed(networks, carrier, reception, probability, solution)
     return other if float(other[1].doubt) < min(left, _EXPLAINED * before) else found

@@ -22,7 +22,7 @@ from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evide
 from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_suspect, visible
 from imuge_cli.models.lattice.levelling import levels_in_frame
 from imuge_cli.models.lattice.locating import Locator
-from imuge_cli.models.lattice.looking import NEARLY_ALL, look_further
+from imuge_cli.models.lattice.looking import MISSED, NEARLY_ALL, look_further
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
 from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
@@ -37,9 +37,6 @@ _SUSPICION = 0.05
 # A header is read where single blocks say next to nothing. V then flags what is untouched, or calls intact what is not,
 # where phases agree less than this (docs/experiments.md), unless symbols and draft fit all the same, as after JPEG.
 _LEAST_AGREEMENT, _LITTLE_DOUBT = 0.2, 0.1
-# A draft that leaves more doubt than this does not explain the symbols (of untouched pictures it leaves .01 to .03): V
-# missed something, and looks further.
-_MISSED = 0.12
 # Where drafts leave so much before and after those looks something was changed, even if V does not see what; but what
 # is left of the symbols in a crop leaves as much, and so do strips narrower than a source block.
 _UNEXPLAINED = 0.4
@@ -133,7 +130,7 @@ class LatticeModel:
             solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         doubt, unexplained = float(solution.doubt), False
-        if doubt > _MISSED:
+        if doubt > MISSED:
             further, drafted = look_further(networks, carrier, reception, probability, solution)
             unexplained = _unexplained(carrier, reception, min(doubt, float(drafted.doubt)))
             # Otherwise what symbols contradict is left to them.
@@ -151,7 +148,7 @@ class LatticeModel:
             frame=frame,
             header=fix.header,
             probability=shown,
-            forewarned=doubt > _MISSED,
+            forewarned=doubt > MISSED,
             unexplained=unexplained,
             evidence=_Evidence(carrier, reception, probability),
         )
