@@ -34,7 +34,7 @@ _TURNS, _HIDDEN = 2, 0.95
 def look_further(
     networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
 ) -> tuple[Tensor, Draft]:
-    """V's probability, 1 x 1 x H x W, and the draft that it was given, of the way to look that explains the doubt.
+    """V's probability, 1 x 1 x H x W, and the draft that it was given, once it suspects what explains the doubt.
 
     probability: V's own, 1 x 1 x H x W. solution: the draft that it was given.
     """
@@ -43,7 +43,18 @@ def look_further(
     if left <= MISSED or float(reception.known.mean()) <= NEARLY_ALL:
         return found
     other = _crossed(networks, carrier, reception, probability, solution)
-    return other if float(other[1].doubt) < min(left, _EXPLAINED * before) else found
+    if float(other[1].doubt) >= min(left, _EXPLAINED * before):
+        return found
+    # Each may have missed a part that the other found.
+    return _look(networks, carrier, reception, torch.maximum(found[0], other[0]), other[1])
+
+
+def _look(
+    networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
+) -> tuple[Tensor, Draft]:
+    """V's probability at the draft under one, and that draft. solution: the draft before, which saves work."""
+    solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
+    return torch.sigmoid(networks.second_look(reception, solution)), solution
 
 
 def _credulous(
@@ -52,8 +63,7 @@ def _credulous(
     """Looks at drafts that count what V suspects even a little, until it changes no more."""
     for _ in range(_LOOKS):
         before = probability
-        solution = networks.solve(carrier, reception, before**_CREDULITY, QUICK, before=solution)
-        probability = torch.sigmoid(networks.second_look(reception, solution))
+        probability, solution = _look(networks, carrier, reception, before**_CREDULITY, solution)
         if float((probability - before).abs().mean()) < _CHANGED:
             break
     return probability, solution
@@ -66,12 +76,11 @@ def _crossed(
     apart = probability.clone()
     for hidden in _parts(carrier):
         unseen = torch.where(hidden, probability.clamp_min(_HIDDEN), probability)
-        drafted = networks.solve(carrier, reception, unseen, QUICK, before=solution)
-        apart = torch.where(hidden, torch.sigmoid(networks.second_look(reception, drafted)), apart)
+        seen, _ = _look(networks, carrier, reception, unseen, solution)
+        apart = torch.where(hidden, seen, apart)
     probability = apart
     for _ in range(_LOOKS_AFTER):
-        solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
-        probability = torch.sigmoid(networks.second_look(reception, solution))
+        probability, solution = _look(networks, carrier, reception, probability, solution)
     return probability, solution
 
 
