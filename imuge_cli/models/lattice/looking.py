@@ -34,7 +34,7 @@ _TURNS, _HIDDEN = 2, 0.95
 def look_further(
     networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
 ) -> tuple[Tensor, Draft]:
-    """V's probability, 1 x 1 x H x W, and the draft that it was given, once it suspects what explains the doubt.
+    """V's probability, 1 x 1 x H x W, by the way to look that explains the doubt, and the draft that it was given last.
 
     probability: V's own, 1 x 1 x H x W. solution: the draft that it was given.
     """
@@ -45,8 +45,8 @@ def look_further(
     other = _crossed(networks, carrier, reception, probability, solution)
     if float(other[1].doubt) >= min(left, _EXPLAINED * before):
         return found
-    # Each may have missed a part that the other found.
-    return _look(networks, carrier, reception, torch.maximum(found[0], other[0]), other[1])
+    # Each may have missed a part that the other found, and one more look would let go of what it is least sure of.
+    return torch.maximum(found[0], other[0]), other[1]
 
 
 def _look(
