@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from imuge_cli.image.picture import Picture
 from imuge_cli.metrics.fidelity import local_psnr
 from imuge_cli.metrics.localization import confusion
 from imuge_cli.models.lattice import model
-from imuge_cli.models.lattice.contradiction import Disagreement, contradicting, disagreement, on_picture
+from imuge_cli.models.lattice.contradiction import Disagreement, contradicting, disagreement, fits_nothing, on_picture
 from imuge_cli.payload.source import analyse_source, sender_scale
 
 Pixels8 = NDArray[np.uint8]
@@ -105,6 +106,27 @@ def test_what_was_cut_away_of_a_block_contradicts_nobody(
     expected = marked.clone()
     expected[1, 3] = contradicts
     assert torch.equal(contradicting(found, marked, lost=False), expected)
+
+
+@pytest.mark.parametrize(
+    ("doubt", "left_open", "agreed", "suspected", "expected"),
+    [
+        (0.45, 0.10, 0.6, 0.0, True),
+        (0.45, 0.10, 0.6, 0.1, False),  # V sees something, and may be right.
+        (0.45, 0.20, 0.6, 0.0, False),  # Little more than what the evidence leaves open.
+        (0.34, 0.02, 0.6, 0.0, False),
+        # Drafts of untouched pictures that do not settle after JPEG 45; and a forgery without the key after JPEG 50.
+        (0.43, 0.11, 0.42, 0.0, False),
+        (0.51, 0.09, 0.41, 0.0, True),
+    ],
+)
+def test_when_symbols_fit_nothing(
+    doubt: float, left_open: float, agreed: float, suspected: float, expected: bool
+) -> None:
+    solution = SimpleNamespace(doubt=torch.tensor([doubt]), open=torch.tensor([left_open]))
+    probability = torch.zeros(1, 1, 10, 10)
+    probability[..., : round(10 * suspected), :] = 0.9
+    assert fits_nothing(solution, probability, agreed) == expected  # type: ignore[arg-type]
 
 
 def test_which_blocks_contradict() -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.channel import agreement
 from imuge_cli.models.lattice.evidence import block_probability
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import QUICK, Draft
@@ -41,6 +42,9 @@ _MOST_CONSPICUOUS = 1.1
 # where they leave less than the second. Tones changed by a third do so as well, but then V sees more than so much of
 # the picture.
 _UNFITTING, _FITTING, _TIMES = 0.35, 0.25, 2.5
+# Where pilots and header chips agree by less than the first (mean cosine; JPEG 50 leaves .4), drafts of untouched
+# pictures may not settle, and more times is needed: docs/experiments.md, "Symbols that fit nothing".
+_CLEAR, _TIMES_UNCLEAR = 0.5, 5.0
 SEEN = 0.02
 _LEAST_COSINE = 0.05
 # Working pixels, standard deviation: what the description lacks averages out over such an area.
@@ -62,7 +66,8 @@ def contradicted(
     probability: V's, 1 x 1 x H x W. solution: the draft that it was given.
     """
     marked = torch.zeros(carrier.grid.rows, carrier.grid.columns, dtype=torch.bool, device=carrier.device)
-    doubted, lost = probability, fits_nothing(solution, probability)
+    agreed = float(agreement(reception, 1 - block_probability(probability, carrier)))
+    doubted, lost = probability, fits_nothing(solution, probability, agreed)
     for _ in range(_ROUNDS):
         lost = lost and not fits(solution)
         found = contradicting(disagreement(carrier, reception, solution, doubted), marked, lost=lost)
@@ -151,10 +156,14 @@ def _without_saturation(missing: Tensor, drafted: Tensor) -> Tensor:
     return result
 
 
-def fits_nothing(solution: Draft, probability: Tensor) -> bool:
-    """Whether symbols are far from the draft although pilots are what they should be (N = 1)."""
+def fits_nothing(solution: Draft, probability: Tensor, agreed: float) -> bool:
+    """Whether symbols are far from the draft although pilots are what they should be (N = 1).
+
+    agreed: the mean cosine of the phase errors of pilots and header chips.
+    """
     seen = bool((probability > 0.5).float().mean() > SEEN)
-    return not seen and bool(solution.doubt > max(_UNFITTING, _TIMES * float(solution.open)))
+    times = _TIMES if agreed >= _CLEAR else _TIMES_UNCLEAR
+    return not seen and bool(solution.doubt > max(_UNFITTING, times * float(solution.open)))
 
 
 def fits(solution: Draft) -> bool:
