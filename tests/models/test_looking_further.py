@@ -152,14 +152,15 @@ def test_what_was_hidden_in_turn_counts_where_it_explains_the_doubt(
     known: float, before: float, credulous: float, crossed: float | None, counts: bool
 ) -> None:
     carrier = make_carrier(Secret.default(), 128, 128, torch.device("cpu"))
-    # Nothing changes after the second look; then four parts, and four looks.
-    networks = Networks(0.9, credulous, *([] if crossed is None else [0.9] * 7 + [crossed]))
+    # Nothing changes after the second look; then four parts, and four looks; and the same again if that counts.
+    hiding = [] if crossed is None else [0.9] * 7 + [crossed]
+    networks = Networks(0.9, credulous, *hiding, *([0.9] * 7 + [0.05] if counts else []))
     reception = SimpleNamespace(known=torch.full((1, 1, 16, 16), known))
     start = SimpleNamespace(doubt=torch.tensor([before]))
     probability = torch.zeros(1, 1, 128, 128)
     found, solution = looking.look_further(networks, carrier, reception, probability, start)  # type: ignore[arg-type]
     assert not networks.doubts
-    assert float(solution.doubt) == pytest.approx(crossed if counts else credulous)
+    assert float(solution.doubt) == pytest.approx(0.05 if counts else credulous)
     if crossed is not None:
         hidden = networks.shown[2:6]
         assert all(float(part.mean()) == pytest.approx(0.95 / 4) for part in hidden)

@@ -45,8 +45,10 @@ def look_further(
     other = _crossed(networks, carrier, reception, probability, solution)
     if float(other[1].doubt) >= min(left, _EXPLAINED * before):
         return found
-    # Each may have missed a part that the other found, and one more look would let go of what it is least sure of.
-    return torch.maximum(found[0], other[0]), other[1]
+    # Each may have missed a part that the other found; and where most of it is known, more is found in the same way.
+    probability = torch.maximum(found[0], other[0])
+    again = _crossed(networks, carrier, reception, probability, other[1])
+    return torch.maximum(probability, again[0]), again[1]
 
 
 def _look(
