@@ -17,8 +17,7 @@ from torch.nn import functional
 
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.models.lattice.carrier import Carrier
-from imuge_cli.models.lattice.channel import agreement
-from imuge_cli.models.lattice.evidence import block_probability
+from imuge_cli.models.lattice.evidence import agreement_if_tampered, block_probability
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception
@@ -66,7 +65,7 @@ def contradicted(
     probability: V's, 1 x 1 x H x W. solution: the draft that it was given.
     """
     marked = torch.zeros(carrier.grid.rows, carrier.grid.columns, dtype=torch.bool, device=carrier.device)
-    agreed = float(agreement(reception, 1 - block_probability(probability, carrier)))
+    agreed = float(agreement_if_tampered(carrier, reception, probability))
     doubted, lost = probability, fits_nothing(solution, probability, agreed)
     for _ in range(_ROUNDS):
         lost = lost and not fits(solution)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.models.lattice.carrier import Carrier
-from imuge_cli.models.lattice.channel import Noise, grey_noise
+from imuge_cli.models.lattice.channel import Noise, agreement, grey_noise
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.payload.filling import filled
 from imuge_cli.payload.solver import PixelEvidence
@@ -60,6 +60,11 @@ def block_probability(probability: Tensor, carrier: Carrier) -> Tensor:
     """Per-pixel probability N x 1 x H x W to blocks N x 1 x rows x columns: the worst quarter of each block."""
     whole = probability[..., : carrier.rows * BLOCK, : carrier.columns * BLOCK]
     return functional.max_pool2d(functional.avg_pool2d(whole, BLOCK // 2), 2)
+
+
+def agreement_if_tampered(carrier: Carrier, reception: Reception, probability: Tensor) -> Tensor:
+    """`channel.agreement`, N, by how likely blocks are intact. probability: N x 1 x H x W, that a pixel was changed."""
+    return agreement(reception, 1 - block_probability(probability, carrier))
 
 
 def block_weight(carrier: Carrier, reception: Reception, trust: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ _CHANGED = 5e-4
 # Where nearly all symbols are there (crops of a half leave as much doubt) it then looks at what drafts were not shown,
 # and so often at what follows from it; which counts where it leaves less than a share of the doubt that there was.
 _LOOKS_AFTER, _EXPLAINED = 4, 0.5
-NEARLY_ALL = 0.8
-"""Of a picture that a suspect shows, so much is nearly all."""
+# So much of a picture is nearly all of it.
+_NEARLY_ALL = 0.8
 # Source blocks are hidden in so many turns along rows and columns each; for how surely tampered with they are taken.
 _TURNS, _HIDDEN = 2, 0.95
 
@@ -40,7 +40,7 @@ def look_further(
     """
     found = _credulous(networks, carrier, reception, probability, solution)
     before, left = float(solution.doubt), float(found[1].doubt)
-    if left <= MISSED or float(reception.known.mean()) <= NEARLY_ALL:
+    if left <= MISSED or not shows_nearly_all(reception):
         return found
     other = _crossed(networks, carrier, reception, probability, solution)
     if float(other[1].doubt) >= min(left, _EXPLAINED * before):
@@ -49,6 +49,11 @@ def look_further(
     probability = torch.maximum(found[0], other[0])
     again = _crossed(networks, carrier, reception, probability, other[1])
     return torch.maximum(probability, again[0]), again[1]
+
+
+def shows_nearly_all(reception: Reception) -> bool:
+    """Whether next to nothing of the picture was cut away (N = 1)."""
+    return float(reception.known.mean()) > _NEARLY_ALL
 
 
 def _look(
@@ -92,5 +97,6 @@ def _parts(carrier: Carrier) -> list[Tensor]:
         torch.arange(side, device=carrier.device) % _TURNS for side in (carrier.grid.rows, carrier.grid.columns)
     )
     of = (_TURNS * rows[:, None] + columns)[None, None].float()
-    on_picture = functional.interpolate(of, size=(carrier.height, carrier.width), mode="nearest-exact")
-    return [on_picture == part for part in range(_TURNS**2) if bool((of == part).any())]
+    # Every pixel in one part alone; by `contradiction.on_picture` some are in none where the grid has another size.
+    by_pixel = functional.interpolate(of, size=(carrier.height, carrier.width), mode="nearest-exact")
+    return [by_pixel == part for part in range(_TURNS**2) if bool((of == part).any())]

@@ -15,14 +15,13 @@ from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
 from imuge_cli.lattice.synchronise import Fix, synchronise_direct
 from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_carrier
-from imuge_cli.models.lattice.channel import agreement
 from imuge_cli.models.lattice.contradiction import SEEN, contradicted
-from imuge_cli.models.lattice.evidence import block_probability
+from imuge_cli.models.lattice.evidence import agreement_if_tampered
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_suspect, visible
 from imuge_cli.models.lattice.levelling import levels_in_frame
 from imuge_cli.models.lattice.locating import Locator
-from imuge_cli.models.lattice.looking import MISSED, NEARLY_ALL, look_further
+from imuge_cli.models.lattice.looking import MISSED, look_further, shows_nearly_all
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
 from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
@@ -256,13 +255,13 @@ def _joined(seen: list[tuple[Draft, Tensor]]) -> Tensor:
 
 def _tells(carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft) -> bool:
     """Whether what is left of the lattice tells tampered blocks from others, where a header can still be read."""
-    agreed = agreement(reception, 1 - block_probability(probability, carrier))
+    agreed = agreement_if_tampered(carrier, reception, probability)
     return bool(agreed >= _LEAST_AGREEMENT) or bool(solution.doubt <= _LITTLE_DOUBT)
 
 
 def _unexplained(carrier: Carrier, reception: Reception, doubt: float) -> bool:
     """Whether so much doubt can only mean that something was changed."""
-    whole = float(reception.known.mean()) > NEARLY_ALL and min(carrier.height, carrier.width) >= SOURCE_BLOCK
+    whole = shows_nearly_all(reception) and min(carrier.height, carrier.width) >= SOURCE_BLOCK
     return whole and doubt > _UNEXPLAINED
 
 
