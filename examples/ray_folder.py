@@ -1,4 +1,4 @@
-"""Immunize or verify millions of pictures with Ray Data: `pip install 'imuge[ray]'`.
+"""Immunize or verify millions of pictures with Ray Data: `pip install '.[ray]'`.
 
     python ray_folder.py immunize s3://newsroom/incoming s3://newsroom/published
     python ray_folder.py verify   s3://newsroom/suspects s3://newsroom/verdicts

@@ -1,4 +1,4 @@
-"""A small verification service: `pip install 'imuge[service]'`, then `uvicorn service:app`.
+"""A small verification service: `pip install '.[service]'`, then `uvicorn service:app`.
 
     curl -F picture=@suspect.jpg http://127.0.0.1:8000/verify
     curl -F picture=@suspect.jpg http://127.0.0.1:8000/recover -o recovered.png

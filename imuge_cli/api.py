@@ -166,7 +166,8 @@ class Imuge:
     def verify(self, picture: Picture) -> VerifyResult:
         """What was done to a picture. Never raises for content: a picture without immunization is `not-found`.
 
-        The exact layer answers where enough of it is left; then every mark in the mask is certain.
+        The exact layer answers where enough of it is left; then every mark in the mask is certain, but for those in
+        tiles that a crop's edges cut: there the lattice says what it sees, with its own probability.
         """
         began = time.perf_counter()
         result = self._verify_exactly(picture, (0, 0)) or self._verify_robustly(picture)

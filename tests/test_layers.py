@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,9 @@ HOMES: dict[str, set[str]] = {
         "cli",  # for `train --threads`; importing the doors still loads none of it (see below)
     },
 }
+
+# Modules whose distribution has another name.
+DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "skimage": "scikit-image"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -134,6 +138,18 @@ def test_this_test_sees_wrong_imports(tmp_path: Path, monkeypatch: pytest.Monkey
         "def later():\n    import cv2.utils\n"
     )
     assert [line.split(":")[1] for line in wrong_imports(module)] == ["5", "6", "7", "9"]
+
+
+def test_whatever_is_imported_is_asked_for() -> None:
+    """Also what only some Python needs: the environment of the tests may have it by way of another library."""
+    project = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    asked = {match.lower() for match in re.findall(r'^\s*(?:[a-z]+ = \[)?"([A-Za-z0-9_-]+)[>=]', project, re.MULTILINE)}
+    tops = {name.partition(".")[0] for module in MODULES for _, name in imported(module)}
+    foreign = tops - set(sys.stdlib_module_names) - {"imuge_cli", "tomllib"}
+    assert {"torch", "tomli"} <= foreign, "this test sees imports"
+    assert (
+        sorted(foreign - {name for name in foreign if DISTRIBUTIONS.get(name, name).replace("_", "-") in asked}) == []
+    )
 
 
 def test_no_drawers_for_odds_and_ends() -> None:

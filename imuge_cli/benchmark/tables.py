@@ -231,8 +231,11 @@ def _localization(size: str, share: float, cases: list[CaseRow]) -> Table:
         "precision", "recall", "IoU", "found", "offset exact", "identified",
     )  # fmt: skip
     title = f"Localization, {size_name(size)}, {100 * share:g} % tampered"
-    note = "F1: all tampers but removal by inpainting, which has its own column. Precision, recall, IoU: all."
-    return Table(f"localization-{size}", title, columns, tuple(rows), (note,))
+    notes = (
+        "F1: all tampers but removal by inpainting, which has its own column. Precision, recall, IoU: all.",
+        "Found: placed, with a verdict. Offset exact, identified: place and image id right, with a verdict or without.",
+    )
+    return Table(f"localization-{size}", title, columns, tuple(rows), notes)
 
 
 def _by_share(size: str, cases: list[CaseRow]) -> Table:

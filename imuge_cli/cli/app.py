@@ -58,7 +58,7 @@ app = typer.Typer(
     cls=ImugeGroup,
     help="Immunize pictures against tampering: find out later what was changed, and get back what was there.",
     epilog=(
-        "Exit codes of verify: 0 intact, 1 tampered, 2 error, 3 no immunization found. "
+        "Exit codes of verify: 0 exact or intact, 1 tampered, 2 error, 3 no immunization found. "
         "Other commands: 0 or 2. "
         "A batch returns the worst (2 over 1 over 3 over 0). Defaults: options, then IMUGE_* variables, then "
         "~/.config/imuge/config.toml."

@@ -50,7 +50,7 @@ def verify(
 ) -> None:
     """Say what was done to pictures: intact, tampered (and where), or not immunized (or with another key).
 
-    Exit code: 0 intact, 1 tampered, 2 error, 3 no immunization found; the worst of several (2, 1, 3, 0).
+    Exit code: 0 exact or intact, 1 tampered, 2 error, 3 no immunization found; the worst of several (2, 1, 3, 0).
     """
     console = configure(quiet=quiet, verbose=verbose)
     wanted = Wanted(None, mask=mask_out, heatmap=heatmap_out)
