@@ -243,3 +243,33 @@ def test_strips_narrower_than_the_templates_cells(engine: Imuge, size: tuple[int
     strip = cv2.resize(photograph("astronaut", 0, 0, 512, 512), size[::-1], interpolation=cv2.INTER_LINEAR)
     sent = engine.immunize(Picture(pixels=strip), image_id=3).picture
     assert engine.verify(sent).verdict == "intact"
+
+
+@pytest.mark.parametrize("size", [(64, 4096), (40, 3000), (122, 5484)])
+def test_narrow_strips_without_a_header_are_answered(engine: Imuge, size: tuple[int, int]) -> None:
+    strip = cv2.resize(photograph("astronaut", 0, 0, 512, 512), size[::-1], interpolation=cv2.INTER_LINEAR)
+    assert engine.verify(Picture(pixels=strip)).verdict == "not-found"
+
+
+@pytest.mark.parametrize(("below", "right", "mode"), [(8, 0, "edge"), (4, 0, "constant"), (0, 24, "constant")])
+def test_rows_and_columns_added_are_foreign(engine: Imuge, below: int, right: int, mode: str) -> None:
+    """The first pixel is the picture's first: its header is read where it lies, and it has fewer pixels than that."""
+    original = photograph("astronaut", 0, 0, 384, 448)
+    sent = engine.immunize(Picture(pixels=original), image_id=77).picture.as_uint8()
+    sent[150:260, 200:300] = 30
+    wider = np.pad(sent, ((0, below), (0, right), (0, 0)), mode)  # type: ignore[call-overload]
+    suspect = apply(parse("jpeg:90"), wider, np.random.default_rng(5)).image
+    found = engine.verify(Picture(pixels=suspect))
+    assert found.verdict == "tampered" and found.image_id == 77 and found.synchronisation is not None
+    assert found.synchronisation.scale == pytest.approx(1, abs=1e-3)
+    inside = found.mask[:384, :448]
+    assert inside[155:255, 205:295].all() and inside.mean() < 0.09
+    beyond = np.ones(found.mask.shape, bool)
+    beyond[:384, :448] = False
+    assert found.mask[beyond].mean() > 0.6
+    result = engine.recover(Picture(pixels=suspect), verification=found)
+    truth = np.zeros((384, 448), bool)
+    truth[150:260, 200:300] = True
+    back = result.picture.as_uint8()
+    assert local_psnr(original, back[:384, :448], truth) > 20
+    assert (back[beyond] == suspect[beyond]).all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from io import BytesIO
 from typing import Any
 
@@ -18,6 +17,8 @@ from imuge_cli.image.tiff import check_strips
 _BITS, _PHOTOMETRIC, _PLANAR, _EXTRA, _SAMPLE_FORMAT = 258, 262, 284, 338, 339
 _WHITE_IS_ZERO, _RGB, _ASSOCIATED, _UNASSOCIATED = 0, 2, 1, 2
 _COLOUR_TYPE_GREY_ALPHA = 4
+# Dots an inch; files that say more are damaged, and formats have no room for it.
+_HIGHEST_DPI = 1e6
 # What a TIFF directory says about the scene; everything else in it describes how its pixels are stored.
 _DESCRIPTIVE = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, *range(0x9C9B, 0x9CA0))
 _SUB_DIRECTORIES = (0x8769, 0x8825)  # Exif, GPS
@@ -149,7 +150,7 @@ def _dpi(image: Image.Image, *, swap: bool) -> tuple[float, float] | None:
         x, y = (float(value) for value in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    if not (math.isfinite(x) and math.isfinite(y) and x > 0 and y > 0):
+    if not (0 < x <= _HIGHEST_DPI and 0 < y <= _HIGHEST_DPI):
         return None
     return (y, x) if swap else (x, y)
 

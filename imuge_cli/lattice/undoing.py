@@ -14,6 +14,8 @@ from imuge_cli.lattice.transform import BLOCK
 _BETTER = 0.01
 # Where not even so many standard deviations speak for the lattice there is no use in looking for sizes.
 _WORTH_A_LOOK = 2.0
+# Fewer rows or columns of blocks tell little of frequencies, and filters reach beyond them.
+_FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ def find_undoing(
     order, phases, steps: see `equalizer.fit`.
     """
     rows, columns = order.shape[-2:]
+    if min(rows, columns) < _FEWEST:
+        return Undoing(steps[0], Response(), None)
     top, left = origin
     filtered = fit(plane[..., top : top + rows * BLOCK, left : left + columns * BLOCK], order, phases, steps)
     if filtered.is_good_enough or filtered.score < _WORTH_A_LOOK * (filtered.count / 2) ** 0.5:

@@ -72,6 +72,12 @@ def test_xmp_does_not_turn_an_upright_picture_again() -> None:
     assert read_picture(BytesIO(data)).xmp == xmp.replace(b"6", b"1")
 
 
+def test_an_absurd_resolution_is_none() -> None:
+    data = encoded(Image.fromarray(noise(8, 8)), "TIFF", dpi=(4294967295.0, 72.0))
+    assert read_picture(BytesIO(data)).dpi is None
+    assert read_picture(BytesIO(encoded(Image.fromarray(noise(8, 8)), "TIFF", dpi=(9600.0, 72.0)))).dpi == (9600, 72)
+
+
 def test_no_exif_no_profile_no_resolution() -> None:
     picture = read_picture(BytesIO(encoded(Image.fromarray(noise(8, 9)), "PNG")))
     assert (picture.exif, picture.icc, picture.xmp, picture.dpi, picture.alpha) == (None,) * 5

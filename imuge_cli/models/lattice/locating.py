@@ -12,7 +12,7 @@ from imuge_cli.image.turn import LONGEST
 from imuge_cli.image.working_size import LIMIT, MULTIPLE_BEFORE, to_working, working_size
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import STRENGTHS, Header
-from imuge_cli.lattice.placement import ORIENTATIONS
+from imuge_cli.lattice.placement import ORIENTATIONS, Placement
 from imuge_cli.lattice.placing import (
     DOUBTFUL,
     Placed,
@@ -164,7 +164,10 @@ class Locator:
         """Luma of H x W x 3 pixels brought to a size, 1 x 1 x height x width, grey levels."""
         return luma(to_tensor(to_working(pixels, size), self._device))
 
-    def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Frame, Fix]:
+    def _frame(self, fix: Fix, size: tuple[int, int], suspect: tuple[int, int]) -> tuple[Frame, Fix] | None:
+        if fix.header is not None and not _fits(fix, size):
+            # More than the picture: rows or columns were added below it, or on its right.
+            return self._placed(Placed(fix, Placement(fix.top, fix.left, 1.0, 1.0)), size, suspect)
         canvas = size if fix.header is None else canvas_of(fix.header)
         canvas = (max(canvas[0], fix.top + size[0]), max(canvas[1], fix.left + size[1]))
         frame = Frame(
