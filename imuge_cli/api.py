@@ -24,6 +24,7 @@ from imuge_cli.exact.carrier import REPAIRS, profile_for
 from imuge_cli.exact.protect import protect
 from imuge_cli.exact.repair import INTACT, LOST, PROVEN
 from imuge_cli.image.picture import Picture, channels_equal
+from imuge_cli.image.read import MAX_PIXELS
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
 from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
@@ -264,8 +265,8 @@ class Imuge:
         if verified is None or result.mask.shape != shape:
             raise UsageError("the verification is not of this picture; pass what verify returned for it")
         if isinstance(verified, Answer):
-            done = self._recover_exactly(picture, result, verified, mask, restore_canvas)
-            return replace(done, seconds=time.perf_counter() - began)
+            exactly = self._recover_exactly(picture, result, verified, mask, restore_canvas)
+            return replace(exactly, seconds=time.perf_counter() - began)
         if verified.frame is None:
             raise NotImmunizedError(
                 "no immunization found (never immunized, another key, or damaged beyond recognition); "
@@ -278,21 +279,27 @@ class Imuge:
             )
         margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
         used = enlarged(result.mask, margin) if mask is None else mask.astype(bool)
-        pixels, information = picture.pixels, None
-        if used.any() or (restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)):
+        given, information = picture, None
+        reframed = restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)
+        if reframed:
+            _require_possible(verified.header)
+        if used.any() or reframed:
             recovered = self._model.recover(
                 picture.pixels, verified, used, own_mask=mask is None, restore_canvas=restore_canvas
             )
-            pixels = _grey(recovered.pixels) if picture.grey else recovered.pixels
+            given = picture.with_pixels(_grey(recovered.pixels) if picture.grey else recovered.pixels)
+            # Alpha is the suspect's, on its grid.
+            given = replace(given, alpha=None) if reframed else given
             information = recovered.information
             used = used if recovered.mask is None else recovered.mask
         return RecoverResult(
-            picture=picture.with_pixels(pixels),
+            picture=given,
             mask=used,
             verification=result,
             restored_share=float(used.mean()),
             seconds=time.perf_counter() - began,
             information=information,
+            reframed=reframed,
         )
 
     def _recover_exactly(
@@ -300,7 +307,8 @@ class Imuge:
     ) -> RecoverResult:
         """Tiles that came back, as they were; what of the mask did not, from the lattice."""
         wanted = result.mask if mask is None else mask.astype(bool)
-        if restore_canvas and not answer.found.whole:
+        reframed = restore_canvas and not answer.found.whole
+        if reframed:
             if answer.repaired.samples is None:
                 raise RecoveryError(
                     f"the suspect shows {answer.tiles.intact} of the original's {answer.tiles.total} tiles: too few to "
@@ -328,6 +336,7 @@ class Imuge:
             seconds=0.0,
             information=float(answer.information) if taken.any() else None,
             proven=taken & (fate == PROVEN),
+            reframed=reframed,
         )
 
     def _fill(self, picture: Picture, pixels: Pixels, lost: Mask, family: str) -> Pixels:
@@ -374,9 +383,21 @@ def _as_samples(picture: Picture) -> Iterator[Pixels]:
 
 
 def _is_whole(frame: Frame, found: Synchronisation | None, shape: tuple[int, int]) -> bool:
-    """Whether the suspect has the original's frame and size already."""
+    """Whether the suspect has the original's frame and size already, and lies as it did."""
     original = None if found is None else (found.original_height, found.original_width)
-    return frame.canvas == (frame.height, frame.width) and original in (None, shape)
+    place = frame.placement
+    as_it_was = place is None or (place.orientation == UPRIGHT and place.turn is None)
+    return as_it_was and frame.canvas == (frame.height, frame.width) and original in (None, shape)
+
+
+def _require_possible(header: Header | None) -> None:
+    """Raises RecoveryError where an original would be larger than any picture that can be read: whoever knows the key
+    can write any size into a header."""
+    if header is not None and header.height * header.width > MAX_PIXELS:
+        raise RecoveryError(
+            f"its header tells of an original of {header.width} x {header.height} pixels, more than the "
+            f"{MAX_PIXELS // 1_000_000} megapixels that a picture may have; leave --restore-canvas out"
+        )
 
 
 def _grey(pixels: Pixels) -> Pixels:

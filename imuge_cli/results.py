@@ -92,7 +92,7 @@ class RecoverResult:
     what verification found. restored_share: of the suspect's pixels. information: bits that what is left of the
     immunization can carry at most: the lattice over the noise it arrived with, the exact layer in its untouched
     tiles; None where nothing had to be recovered. proven: h x w, pixels that came back bit for bit, with a seal to
-    prove it; None without exact layer.
+    prove it; None without exact layer. reframed: whether the suspect was given the original's frame back.
     """
 
     picture: Picture
@@ -102,3 +102,4 @@ class RecoverResult:
     seconds: float
     information: float | None = None
     proven: Mask | None = None
+    reframed: bool = False

@@ -120,7 +120,7 @@ def recover_report(
     verification = result.verification
     size = _size(result.picture)
     # A frame that was given back is a change as well, though no pixel of the suspect was touched.
-    changed = result.restored_share > 0 or (size.height, size.width) != verification.mask.shape
+    changed = result.restored_share > 0 or result.reframed
     return Report(
         command="recover",
         version=__version__,

@@ -80,6 +80,7 @@ class RecoverResult:
     seconds: float
     information: float | None = None
     proven: NDArray[np.bool_] | None = None
+    reframed: bool = False
 
 
 class FakeEngine:

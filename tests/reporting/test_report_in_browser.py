@@ -51,7 +51,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     regions = (part(top=50, left=100, bottom=150, right=300, pixels=20_000, confidence=0.97),)
     found = verify_result(mask=mask, probability=mask * np.float32(0.97), regions=regions)
     pictures = suspect_thumbnails(suspect, found.probability, mask)
-    whole = part(picture=picture(400, 480), verification=found, restored_share=0.1, proven=None, seconds=2.5)
+    whole = part(
+        picture=picture(400, 480), verification=found, restored_share=0.1, proven=None, seconds=2.5, reframed=False
+    )
     after = (*pictures, Thumbnail.of("recovered", recovered))
     written = {"picture": "suspect.recovered.bmp"}
     told = recover_report(

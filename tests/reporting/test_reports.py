@@ -107,7 +107,14 @@ def test_infinite_and_undefined_figures_become_null() -> None:
 
 
 def test_recover_report_holds_the_verification_and_its_own_time() -> None:
-    result = part(picture=picture(80, 90), verification=verify_result(), restored_share=0.083, proven=None, seconds=2.5)
+    result = part(
+        picture=picture(80, 90),
+        verification=verify_result(),
+        restored_share=0.083,
+        proven=None,
+        seconds=2.5,
+        reframed=False,
+    )
     figures = ReferenceFigures("o.png", psnr=math.inf, ssim=1.0, local_psnr=None, identical=True)
     body = json.loads(to_line(recover_report(result, file="s.jpg", reference=figures)))
     assert body["exit_code"] == 0
@@ -118,13 +125,19 @@ def test_recover_report_holds_the_verification_and_its_own_time() -> None:
     assert body["reference"]["psnr"] is None and body["reference"]["identical"] is True
 
 
-@pytest.mark.parametrize(("size", "changed"), [((40, 60), False), ((80, 90), True)])
-def test_an_intact_file_is_changed_only_where_its_frame_was_given_back(size: tuple[int, int], changed: bool) -> None:
+@pytest.mark.parametrize(("size", "reframed"), [((40, 60), False), ((80, 90), True), ((40, 60), True)])
+def test_an_intact_file_is_changed_only_where_its_frame_was_given_back(size: tuple[int, int], reframed: bool) -> None:
+    """Also where that has the file's own size: it was mirrored, say."""
     result = part(
-        picture=picture(*size), verification=verify_result("intact"), restored_share=0.0, proven=None, seconds=1.0
+        picture=picture(*size),
+        verification=verify_result("intact"),
+        restored_share=0.0,
+        proven=None,
+        seconds=1.0,
+        reframed=reframed,
     )
     report = recover_report(result, file="s.jpg")
-    assert report.recovery is not None and report.recovery.changed is changed
+    assert report.recovery is not None and report.recovery.changed is reframed
 
 
 def test_error_report_names_the_class_and_the_message() -> None:
