@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imuge_cli.image.strips import strips
+
 Places = TypeVar("Places", float, NDArray[Any])
 LONGEST = 32766
 """Pixels of a canvas' side: OpenCV turns nothing larger."""
@@ -88,6 +90,9 @@ class Turn:
     def shown(self) -> NDArray[np.bool_]:
         """Which pixels of the canvas the turned picture shows in whole."""
         rows, columns = np.meshgrid(*(np.arange(side) + 0.5 for side in self.canvas), indexing="ij", sparse=True)
-        down, right = self.source(rows, columns)
-        inside = np.minimum(down, self.shape[0] - down), np.minimum(right, self.shape[1] - right)
-        return np.asarray(np.minimum(*inside) >= 0.5)
+        whole = np.empty(self.canvas, np.bool_)
+        for strip in strips(*self.canvas):
+            down, right = self.source(rows[strip], columns)
+            inside = np.minimum(down, self.shape[0] - down), np.minimum(right, self.shape[1] - right)
+            whole[strip] = np.minimum(*inside) >= 0.5
+        return whole

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imuge_cli.image.strips import strips
+
 Plane = NDArray[np.float32]
 _SHARPNESS = -0.75  # of cubic interpolation, as in OpenCV
 
@@ -20,7 +22,9 @@ def window(
     Area averages where a sample shows more than a pixel, cubic interpolation (which may overshoot) where it shows less.
     Beyond its edge a picture goes on as it ends.
     """
-    narrow = _along(values, start[1], scale[1], size[1], 1)
+    narrow = np.empty((values.shape[0], size[1], *values.shape[2:]), np.float32)
+    for rows in strips(*values.shape[:2]):  # each row for itself, in double precision
+        narrow[rows] = _along(values[rows], start[1], scale[1], size[1], 1)
     return _along(narrow, start[0], scale[0], size[0], 0)
 
 

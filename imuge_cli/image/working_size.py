@@ -9,13 +9,12 @@ Full-size work is done in single float32 planes and strips of rows: 24 megapixel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from imuge_cli.image.picture import Pixels
+from imuge_cli.image.strips import strips
 
 Plane = NDArray[np.float32]
 
@@ -24,7 +23,6 @@ LEAST = 16
 # Of format version 2, whose large pictures were not scaled alike in both directions.
 MULTIPLE_BEFORE = 16
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in JPEG
-_STRIP_PIXELS = 1 << 20
 
 
 def working_size(height: int, width: int, limit: int = LIMIT, *, multiple: int = 1) -> tuple[int, int]:
@@ -53,7 +51,7 @@ def to_working(pixels: NDArray[np.generic], size: tuple[int, int]) -> Plane:
 def luma(pixels: NDArray[np.generic]) -> Plane:
     """H x W x 3 (uint8, uint16, or float32 in 0..255) -> H x W float32: .299 R + .587 G + .114 B."""
     plane = np.empty(pixels.shape[:2], np.float32)
-    for rows in _strips(pixels.shape[0], pixels.shape[1]):
+    for rows in strips(pixels.shape[0], pixels.shape[1]):
         plane[rows] = _strip_luma(pixels[rows])
     return plane
 
@@ -86,7 +84,7 @@ def _add(pixels: Pixels, residual: Plane) -> Pixels:
     full = resize_plane(residual, (height, width))
     full *= top / 255.0
     result = np.empty_like(pixels)
-    for rows in _strips(height, width):
+    for rows in strips(height, width):
         summed = pixels[rows].astype(np.float32)
         summed += np.rint(full[rows])[..., None]
         result[rows] = np.clip(summed, 0, top, out=summed)
@@ -116,9 +114,3 @@ def resize_plane(plane: Plane, size: tuple[int, int]) -> Plane:
     shrinking = height * width < plane.shape[0] * plane.shape[1]
     method = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(plane, (width, height), interpolation=method), np.float32)
-
-
-def _strips(height: int, width: int) -> Iterator[slice]:
-    rows = max(1, _STRIP_PIXELS // max(1, width))
-    for start in range(0, height, rows):
-        yield slice(start, min(height, start + rows))

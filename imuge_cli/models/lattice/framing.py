@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imuge_cli.image.strips import strips
 from imuge_cli.image.window import window
 from imuge_cli.image.working_size import resize_plane, to_working
 from imuge_cli.models.protocol import Frame
@@ -50,7 +51,7 @@ def visible(frame: Frame) -> NDArray[np.bool_]:
     if turn is None:
         return np.ones((frame.height, frame.width), np.bool_)
     # Nothing but whole ones: what is beyond the edges was made up.
-    return _shown(turn.shown().astype(np.float32), frame) > _ALL
+    return _shown(turn.shown(), frame) > _ALL
 
 
 def fractions(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -74,11 +75,14 @@ def foreign(frame: Frame, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
         return None
     size = shape if place.turn is not None else place.upright_shape(shape)
     rows, columns = np.arange(size[0])[:, None] + 0.5, np.arange(size[1])[None] + 0.5
-    if place.turn is not None:
-        rows, columns = place.turn.level_of(rows, columns)
-    beyond = _beyond(place.top + rows / place.rows_scale, frame.canvas[0]) | _beyond(
-        place.left + columns / place.columns_scale, frame.canvas[1]
-    )
+    beyond = np.empty(size, np.bool_)
+    for strip in strips(*size):
+        down, right = rows[strip], columns
+        if place.turn is not None:
+            down, right = place.turn.level_of(down, right)
+        beyond[strip] = _beyond(place.top + down / place.rows_scale, frame.canvas[0]) | _beyond(
+            place.left + right / place.columns_scale, frame.canvas[1]
+        )
     return beyond if place.turn is not None else place.orientation.apply(beyond)
 
 

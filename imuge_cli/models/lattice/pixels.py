@@ -102,7 +102,7 @@ def _sample(result: Pixels, pixels: Pixels, mask: Mask, frame: Frame) -> None:
 
     keep = sampled(place.upright(mask.astype(np.float32))) < _UNMASKED
     if place.turn is not None:
-        keep &= sampled(place.turn.shown().astype(np.float32)) > _ALL
+        keep &= sampled(place.turn.shown()) > _ALL
     top = np.iinfo(pixels.dtype).max
     for channel in range(3):  # one at a time: at full size a plane of floats is larger than the picture
         plane = sampled(place.upright(np.ascontiguousarray(pixels[..., channel])))[keep]
