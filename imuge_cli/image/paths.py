@@ -70,7 +70,7 @@ def plan_outputs(
     """One output per source, in the same order.
 
     kind: "immunized", "mask", "recovered", ... suffix: ".bmp", ... output: None writes beside each input
-    (`-` to `-`); `-` is standard output; a folder (one that exists, a name ending in a separator, or any
+    (`-` to `-`); `-` is standard output; a folder (one that exists, or any
     name in a batch) receives `<stem>.<kind><suffix>` in the tree of the inputs; anything else is the file
     itself. batch: default is more than one source, or one that was found by searching a folder.
     Raises UsageError where several results would go to one place that holds one.
