@@ -31,6 +31,13 @@ def read(path: Path) -> Picture:
     return read_picture(io.BytesIO(content))
 
 
+def format_for(path: Path, format: str | None) -> str:
+    """What `write` writes. Raises UsageError."""
+    from imuge_cli.image.write import format_of
+
+    return format or "bmp" if path == STDIO else format_of(path, format)
+
+
 def write(
     picture: Picture, path: Path, *, console: Console, format: str | None = None, force: bool = False
 ) -> tuple[str, ...]:
@@ -42,7 +49,7 @@ def write(
 
     if path != STDIO:
         return tuple(write_picture(picture, path, format=format, force=force))
-    encoded = encode_picture(picture, format or "bmp")
+    encoded = encode_picture(picture, format_for(path, format))
     console.data_bytes(encoded.data)
     return encoded.warnings
 

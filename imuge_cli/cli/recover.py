@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from imuge_cli.api import Imuge
+    from imuge_cli.api import Imuge, RecoverResult
     from imuge_cli.image.picture import Picture
     from imuge_cli.reporting.schema import RecoveryReport
 
@@ -132,6 +132,7 @@ def _recover(
         warnings = pictures.write(
             result.picture, task.picture, console=console, format=task.format, force=telling.force
         )
+        warnings += _of_transparency(result, suspect, pictures.format_for(task.picture, task.format))
     write_findings(task, suspect, verification.probability, used, console=console, force=telling.force)
     for warning in warnings:
         console.once(warning, label="warning")
@@ -154,6 +155,19 @@ def _recover(
         shown = thumbnails_of(suspect, verification.probability, used)
         shown = (*shown, Thumbnail.of("recovered", result.picture.as_uint8()))
     return Outcome(report, f"{describe(report, console)}\n  {done}", shown)
+
+
+def _of_transparency(result: RecoverResult, suspect: Picture, format: str) -> tuple[str, ...]:
+    """What has to be said of the transparency that is written, where the format holds any."""
+    from imuge_cli.image.write import as_held
+
+    if suspect.alpha is None or as_held(suspect, format)[0].alpha is None:
+        return ()
+    if result.picture.alpha is None:
+        return ("transparency was left out: the suspect's does not fit the original's frame",)
+    if suspect.opaque or not result.mask.any():
+        return ()
+    return ("transparency is not restored: it is the suspect's, and where pixels were restored nothing proves it",)
 
 
 def _done(recovery: RecoveryReport, recovered: Picture, suspect: Picture) -> str:

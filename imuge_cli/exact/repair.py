@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imuge_cli.exact.blocks import gather, padded, records_of, scatter, tile_code, unwrapped
-from imuge_cli.exact.carrier import SEAL_BYTES, SLOT_BYTES, Samples, seal_digits
+from imuge_cli.exact.carrier import SEAL_BYTES, SLOT_BYTES, Samples, keep_seals, seal_digits
 from imuge_cli.exact.examine import Examination
 from imuge_cli.exact.header import Header
 from imuge_cli.exact.layout import Layout
 from imuge_cli.exact.protect import TOGETHER, seal_tiles, with_edges, write_tiles
-from imuge_cli.exact.seal import content_seals
+from imuge_cli.exact.seal import content_seals, opaque_tiles
 from imuge_cli.exact.streams import LAYERS, Filled, deal_slots, fill_in_records, to_streams
 from imuge_cli.keys import Secret
 
@@ -161,7 +161,11 @@ def _restore_blocks(work: _Work, blocks: NDArray[np.int64], records: list[list[b
 
 
 def _rewrite(work: _Work, group: _Group) -> None:
-    """Give proven tiles their digits back, in place: payload, edges, seal."""
+    """Give proven tiles their digits back, in place: payload, edges, seal.
+
+    What alpha was nothing proves here. Where the suspect's is not opaque a new seal would vouch for it, and so the
+    suspect's own digits are kept: the right ones where the seal was left alone.
+    """
     header, layout, canvas = work.found.header, work.found.layout, work.canvas
     proven = work.fate[group.tiles] == PROVEN
     if not proven.any():
@@ -175,15 +179,24 @@ def _rewrite(work: _Work, group: _Group) -> None:
             canvas[rows, columns] = edged[rows, columns]
     streams = to_streams(group.filled.records, header)
     write_tiles(canvas, group.tiles, streams, layout, header, work.secret, only=proven)
-    seal_tiles(canvas, work.alpha, group.tiles[proven], layout, header, work.secret)
-    if work.alpha is not None:
-        _keep_seals(canvas, group, proven, header, layout)
+    if work.alpha is None:
+        seal_tiles(canvas, None, group.tiles[proven], layout, header, work.secret)
+        return
+    opaque = proven.copy()
+    opaque[proven] = opaque_tiles(work.alpha, layout, group.tiles[proven])
+    if opaque.any():
+        seal_tiles(canvas, None, group.tiles[opaque], layout, header, work.secret)
+        _undo_seals(canvas, group, opaque, header, layout)
+    sheer = proven & ~opaque
+    squares = gather(canvas, layout.columns, group.tiles[sheer])
+    keep_seals(squares, group.before[sheer], header.profile.bases[0])
+    scatter(canvas, layout.columns, group.tiles[sheer], squares)
 
 
-def _keep_seals(canvas: Samples, group: _Group, proven: NDArray[np.bool_], header: Header, layout: Layout) -> None:
+def _undo_seals(canvas: Samples, group: _Group, opaque: NDArray[np.bool_], header: Header, layout: Layout) -> None:
     """Where nothing but alpha was changed, the seal that was there is right, not the one of alpha as it is now."""
-    tiles = group.tiles[proven]
-    before, after = group.before[proven], gather(canvas, layout.columns, tiles)
+    tiles = group.tiles[opaque]
+    before, after = group.before[opaque], gather(canvas, layout.columns, tiles)
     count = seal_digits(header.profile.bases[0])
     differs = (before != after).reshape(len(tiles), -1)
     of_seal, elsewhere = differs[:, :count].sum(1), differs[:, count:].sum(1)

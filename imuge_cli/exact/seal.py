@@ -50,6 +50,11 @@ def seals(
     return found
 
 
+def opaque_tiles(alpha: Samples, layout: Layout, tiles: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of some tiles, n, are opaque throughout. alpha: H x W, the whole picture's."""
+    return np.array([_opaque(alpha[layout.tile_slices(tile)]) for tile in tiles.tolist()], bool)
+
+
 def _opaque(alpha: Samples) -> bool:
     return bool((alpha == np.iinfo(alpha.dtype).max).all())
 

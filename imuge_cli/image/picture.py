@@ -61,6 +61,11 @@ class Picture:
         """8 or 16 bit per channel."""
         return int(self.pixels.dtype.itemsize) * 8
 
+    @property
+    def opaque(self) -> bool:
+        """Whether nothing shows through anywhere."""
+        return self.alpha is None or bool((self.alpha == np.iinfo(self.alpha.dtype).max).all())
+
     def as_uint8(self) -> NDArray[np.uint8]:
         """Pixels as H x W x 3 uint8. 16-bit values are divided by 257 and rounded (65535 -> 255)."""
         if self.pixels.dtype == np.uint8:

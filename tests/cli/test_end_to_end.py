@@ -341,6 +341,29 @@ def test_deep_grey_and_transparent_pictures_keep_what_they_are() -> None:
     assert run("verify", *(f"{name}.immunized.png" for name in ("alpha", "deep", "grey"))).code == 0
 
 
+def test_transparency_is_not_said_to_be_restored() -> None:
+    pixels = photograph("coffee", 20, 60, 176, 192)
+    Image.fromarray(np.dstack([pixels, np.full(pixels.shape[:2], 180, np.uint8)])).save("photo.png")
+    assert run("immunize", "photo.png", "-o", "sent.png", "--quiet").code == 0
+    sent = np.asarray(Image.open("sent.png"))
+    suspect = sent.copy()
+    suspect[64:90, 80:120] = (250, 240, 10, 255)
+    Image.fromarray(suspect).save("suspect.png")
+    ran = run("recover", "suspect.png", "--format", "png", "--json")
+    assert ran.code == 0 and "transparency is not restored" in ran.err, ran.err
+    (warning,) = json.loads(ran.out)["warnings"]
+    assert "nothing proves it" in warning
+    back = np.asarray(Image.open("suspect.recovered.png")).astype(int)
+    assert np.abs(back[..., :3] - sent[..., :3]).max() <= 1 and (back[..., 3] == suspect[..., 3]).all()
+    assert run("verify", "suspect.recovered.png").code == 1
+    # A format without transparency says that, and no more.
+    bitmap = run("recover", "suspect.png")
+    assert "BMP cannot hold transparency" in bitmap.err and "not restored" not in bitmap.err
+    Image.fromarray(sent[16:, 32:]).save("cut.png")
+    cut = run("recover", "cut.png", "--format", "png", "--restore-canvas")
+    assert "transparency was left out" in cut.err and Image.open("cut.recovered.png").mode == "RGB"
+
+
 def test_the_demonstration() -> None:
     ran = run("demo", "d", "--json", "--quiet")
     assert ran.code == 0, ran.err

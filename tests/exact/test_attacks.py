@@ -103,6 +103,33 @@ def test_another_key_finds_nothing() -> None:
     assert ask(SENT, None, Secret(b"x" * 32)) is None and ask(samples_of(), None, SECRET) is None
 
 
+def test_no_seal_vouches_for_alpha_that_nothing_proves() -> None:
+    alpha = np.full(SENT.shape[:2], 90, np.uint8)
+    sent = protected(samples_of(), alpha=alpha).samples
+    suspect, forged = sent.copy(), alpha.copy()
+    suspect[66:76, 98:110], forged[66:76, 98:110] = 200, 255
+    forged[60:64, 100:104] = 200
+    answer = asked(suspect, alpha=forged)
+    restored = answer.restored()
+    difference = np.abs(restored.astype(int) - sent)
+    assert difference.max() <= 1 and not difference[..., 1:].any() and difference[64:80, 96:112].any()
+    again = asked(restored, alpha=forged)
+    assert not again.found.exact and (again.found.valid == answer.found.valid).all()
+    # No pixel that was left alone is marked for the seal's sake; a tile in which alpha alone was changed is, wholly.
+    mask = changed(answer)
+    assert (mask[TILE] == (suspect != sent).any(2)[TILE]).all() and mask[48:64, 96:112].all()
+    assert mask.sum() == mask[TILE].sum() + 256
+
+
+def test_what_was_left_of_a_seal_comes_back_with_the_published_alpha() -> None:
+    alpha = np.full(SENT.shape[:2], 90, np.uint8)
+    sent = protected(samples_of(), alpha=alpha).samples
+    suspect = sent.copy()
+    suspect[70:76, 98:110] = 200  # below the rows that hold the tile's seal
+    answer = asked(suspect, alpha=alpha)
+    assert (answer.restored() == sent).all() and asked(answer.restored(), alpha=alpha).found.exact
+
+
 def test_alpha_alone() -> None:
     alpha = np.full(SENT.shape[:2], 255, np.uint8)
     alpha[:40, :40] = 90
