@@ -13,7 +13,7 @@ from imuge_cli import __version__
 from imuge_cli.cli import attack, bench, demo, doctor, immunize, keygen, recover, train, verify, weights
 from imuge_cli.cli.config import defaults_for, read_config
 from imuge_cli.cli.console import current, silenced_pipe
-from imuge_cli.cli.options import keep_few_kernels, wait_briefly
+from imuge_cli.cli.options import keep_few_kernels, multiply_on_one_core, wait_briefly
 from imuge_cli.errors import ImugeError
 
 USAGE_AND_FAILURE, INTERRUPTED = 2, 130
@@ -109,6 +109,7 @@ app.add_typer(weights.app, name="weights")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     wait_briefly()
+    multiply_on_one_core()
     keep_few_kernels()
     try:
         app(args=arguments, prog_name="imuge")

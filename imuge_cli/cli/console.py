@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO, TypeVar
 
+from imuge_cli.errors import OutputError
+
 Item = TypeVar("Item")
 
 
@@ -28,10 +30,15 @@ class Console:
             _print(text, sys.stdout)
 
     def data_bytes(self, content: bytes) -> None:
-        """A file's content, on stdout."""
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        """A file's content, on stdout. Raises OutputError where it takes no more, a full disk behind it, say."""
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"stdout: cannot be written ({error.strerror})") from error
 
     def note(self, text: str) -> None:
         """Something worth knowing."""

@@ -79,6 +79,18 @@ def test_few_kernels_are_kept_unless_somebody_said_how_many(monkeypatch: pytest.
     assert os.environ[name] == "7"
 
 
+def test_numpy_multiplies_on_one_core_unless_somebody_said_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "OPENBLAS_NUM_THREADS"
+    monkeypatch.setenv(name, "")
+    monkeypatch.delenv(name)
+    with pytest.raises(SystemExit):
+        app.main(["--version"])
+    assert os.environ[name] == "1"
+    monkeypatch.setenv(name, "7")
+    options.multiply_on_one_core()
+    assert os.environ[name] == "7"
+
+
 def test_what_a_person_said_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     load(monkeypatch, f"0 0 0 {CORES + 5}/80 1")
