@@ -29,8 +29,9 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
 from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
 from imuge_cli.lattice.placement import UPRIGHT
+from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.mask.cleanup import clean, enlarged
-from imuge_cli.mask.regions import regions
+from imuge_cli.mask.regions import along, regions
 from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize
 from imuge_cli.metrics.fidelity import psnr, ssim
 from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Verified
@@ -221,6 +222,7 @@ class Imuge:
         mask = np.zeros((picture.height, picture.width), bool)
         if verified.frame is not None:
             mask = _mask_of(verified)
+        around = _around(verified, mask)
         # Without a header pilots alone may still show what was changed, but not that nothing was; nor is anything
         # intact that contradicts what was sent.
         known = verified.header is not None or verified.assumed
@@ -233,7 +235,8 @@ class Imuge:
             synchronisation=place,
             image_id=None if verified.header is None else verified.header.image_id,
             tampered_share=float(mask.mean()),
-            regions=tuple(regions(mask, verified.probability)),
+            regions=tuple(regions(mask, verified.probability, around)),
+            foreign=around,
             layer="networks" if verified.assumed else "lattice",
             seconds=0.0,
             found=verified,
@@ -365,6 +368,15 @@ def _mask_of(verified: Verified) -> Mask:
     if verified.forewarned:
         guard = guard.forewarned(verified.probability.size)
     return clean(binarize(verified.probability, guard=guard))
+
+
+def _around(verified: Verified, mask: Mask) -> Mask | None:
+    """What lies around the original; and marks on its very edge, where a block of the lattice shows some of both."""
+    if verified.foreign is None or verified.frame is None:
+        return None
+    reach = math.ceil(BLOCK * max(1.0, verified.frame.scale))
+    result: Mask = verified.foreign | along(mask & ~verified.foreign, verified.foreign, reach)
+    return result
 
 
 def _placed(answer: Answer, values: Pixels | Mask) -> Any:

@@ -56,7 +56,9 @@ class Synchronisation:
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """mask, probability: the suspect's height x width. tampered_share: of its pixels. regions: largest first.
+    """mask, probability: the suspect's height x width. tampered_share: of its pixels. regions: largest first, those
+    around the original last. foreign: h x w, the pixels that lie around the original (a frame, a screenshot's rest),
+    which count as tampered as well; None where there are none.
 
     verdict: `exact` (bit for bit what was published), `intact` (content untouched), `tampered`, `not-found`. layer:
     which answered, `exact`, `lattice`, or `networks` where a model without one takes it for granted that a picture
@@ -78,6 +80,7 @@ class VerifyResult:
     device: str
     seconds: float
     tiles: Tiles | None = None
+    foreign: Mask | None = None
     found: Verified | Answer | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -97,6 +97,9 @@ def test_corners_that_a_turn_left_empty_are_foreign(engine: Imuge) -> None:
     assert found.synchronisation is not None
     assert found.synchronisation.turned_degrees == pytest.approx(3, abs=0.02)
     assert found.mask[~inside].mean() > 0.8 and found.mask[inside].mean() < 0.03
+    # What V marks along the corners that came in is no change of the original.
+    assert found.foreign is not None and found.foreign.mean() < 0.12
+    assert found.verdict == "tampered" and all(region.foreign for region in found.regions)
 
 
 def test_a_frame_around_the_picture_is_foreign_and_stays(engine: Imuge) -> None:
@@ -110,6 +113,8 @@ def test_a_frame_around_the_picture_is_foreign_and_stays(engine: Imuge) -> None:
     inside = np.zeros((700, 900), bool)
     inside[100:612, 300:812] = True
     assert found.mask[~inside].mean() > 0.98
+    assert found.foreign is not None and (found.foreign == ~inside).mean() > 0.999
+    assert [region.foreign for region in found.regions] == [False, True]
     wrong = found.mask[inside].reshape(512, 512)
     assert wrong[155:255, 205:295].all() and wrong.mean() < 0.09
     result = engine.recover(Picture(pixels=screen), verification=found)

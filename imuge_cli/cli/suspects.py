@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imuge_cli.image.picture import Picture
     from imuge_cli.reporting import ReferenceFigures, Report
     from imuge_cli.reporting.html import Thumbnail
+    from imuge_cli.reporting.schema import VerificationReport
 
 _REGIONS_TOLD = 5
 # Working sizes are rounded: less of a difference in scale says nothing.
@@ -78,7 +79,16 @@ def thumbnails_of(suspect: Picture, probability: NDArray[np.float32], mask: NDAr
 
 def describe(report: Report, console: Console) -> str:
     """The verdict for people, in one line and some indented ones."""
-    from imuge_cli.reporting.html import ASSUMED, figure, orientation_text, percent, reference_text, tiles_text
+    from imuge_cli.reporting.html import (
+        ASSUMED,
+        around_text,
+        box_text,
+        figure,
+        orientation_text,
+        percent,
+        reference_text,
+        tiles_text,
+    )
 
     found = report.verification
     assert found is not None and report.device is not None and report.key is not None
@@ -95,11 +105,7 @@ def describe(report: Report, console: Console) -> str:
     elif found.verdict != "tampered":
         lines = [f"{report.file}: {found.verdict} (confidence {figure(found.confidence)})"]
     else:
-        number = len(found.regions)
-        lines = [
-            f"{report.file}: tampered, {percent(found.tampered_share)} of the pixels in {number} "
-            f"{'region' if number == 1 else 'regions'} (confidence {figure(found.confidence)})"
-        ]
+        lines = [f"{report.file}: tampered, {_changed(found)} (confidence {figure(found.confidence)})"]
     place = found.synchronisation
     if place is not None and (orientation_text(place) != "upright" or abs(place.scale - 1) > _OWN_SCALE):
         lines.append(
@@ -110,13 +116,24 @@ def describe(report: Report, console: Console) -> str:
         lines.append(f"  {ASSUMED}")
     if found.tiles is not None and found.verdict != "exact":
         lines.append(f"  tiles of 16 x 16 pixels: {tiles_text(found.tiles)}")
+    lines += [f"  {line}" for line in around_text(found)]
+    inside = [region for region in found.regions if not region.foreign]
     lines += [
-        f"  rows {region.box.top}-{region.box.bottom - 1}, columns {region.box.left}-{region.box.right - 1}: "
-        f"{region.pixels} pixels, confidence {figure(region.confidence)}"
-        for region in found.regions[:_REGIONS_TOLD]
+        f"  {box_text(region.box)}: {region.pixels} pixels, confidence {figure(region.confidence)}"
+        for region in inside[:_REGIONS_TOLD]
     ]
-    if len(found.regions) > _REGIONS_TOLD:
-        lines.append(f"  and {len(found.regions) - _REGIONS_TOLD} smaller regions (all with --json)")
+    if len(inside) > _REGIONS_TOLD:
+        lines.append(f"  and {len(inside) - _REGIONS_TOLD} smaller regions (all with --json)")
     if report.reference is not None:
         lines.append(f"  against {report.reference.file}: {reference_text(report)}")
     return "\n".join(lines)
+
+
+def _changed(found: VerificationReport) -> str:
+    from imuge_cli.reporting.html import percent
+
+    number = sum(not region.foreign for region in found.regions)
+    if found.foreign_share and not number:
+        return "but only around the original"
+    share = percent(found.tampered_share - found.foreign_share)
+    return f"{share} of the pixels in {number} {'region' if number == 1 else 'regions'}"

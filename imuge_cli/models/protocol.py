@@ -62,7 +62,8 @@ class Verified:
     `recover`. legible: False where the place is known and nothing else could be read there, so that neither tampering
     nor its absence can be told. forewarned: what was sent and what the suspect shows differ by more than noise mostly
     makes them. unexplained: by so much that something was changed, even if the probability does not say where. assumed:
-    the family cannot tell whether a picture was immunized, and takes it for that.
+    the family cannot tell whether a picture was immunized, and takes it for that. foreign: height x width, the
+    suspect's pixels that lie around the original and show nothing of it; None where there are none.
     """
 
     frame: Frame | None
@@ -73,6 +74,7 @@ class Verified:
     forewarned: bool = False
     unexplained: bool = False
     assumed: bool = False
+    foreign: Mask | None = None
 
 
 @dataclass(frozen=True)

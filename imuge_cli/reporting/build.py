@@ -8,6 +8,9 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imuge_cli import __version__
 from imuge_cli.reporting.reference import ReferenceFigures
 from imuge_cli.reporting.schema import (
@@ -201,12 +204,22 @@ def _verification(result: VerifyResult) -> VerificationReport:
                 Box(int(region.top), int(region.left), int(region.bottom), int(region.right)),
                 int(region.pixels),
                 float(region.confidence),
+                foreign=bool(region.foreign),
             )
             for region in result.regions
         ),
         synchronisation=_synchronisation(result),
         tiles=None if result.tiles is None else TilesReport(**asdict(result.tiles)),
+        foreign_share=0.0 if result.foreign is None else float((result.mask & result.foreign).mean()),
+        picture=None if result.foreign is None else _bounds(~result.foreign),
     )
+
+
+def _bounds(inside: NDArray[np.bool_]) -> Box | None:
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    if not len(rows):
+        return None
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
 def _synchronisation(result: VerifyResult) -> SynchronisationReport | None:

@@ -22,6 +22,8 @@ from imuge_cli.reporting.section import cell, section
 from imuge_cli.reporting.thumbnails import Thumbnail, suspect_thumbnails
 from imuge_cli.reporting.wording import (
     ASSUMED,
+    around_text,
+    box_text,
     decibel,
     figure,
     orientation_text,
@@ -35,6 +37,8 @@ __all__ = [
     "ASSUMED",
     "PageWriter",
     "Thumbnail",
+    "around_text",
+    "box_text",
     "decibel",
     "figure",
     "page",

@@ -46,11 +46,14 @@ class Box:
 
 @dataclass(frozen=True)
 class RegionReport:
-    """One connected tampered area. pixels: its area. confidence: 0..1."""
+    """One connected tampered area. pixels: its area. confidence: 0..1. foreign: it lies around the original, and is no
+    part of it.
+    """
 
     box: Box
     pixels: Count
     confidence: Share
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,11 @@ class TilesReport:
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What verify found; inside a recover report it describes the suspect. tiles: None where the lattice answered."""
+    """What verify found; inside a recover report it describes the suspect. tiles: None where the lattice answered.
+
+    foreign_share: what of tampered_share lies around the original (a frame, say) and is no part of it. picture: the
+    bounds of what is the original's, None where nothing lies around it.
+    """
 
     verdict: Verdict
     layer: Layer
@@ -142,6 +149,8 @@ class VerificationReport:
     regions: tuple[RegionReport, ...]
     synchronisation: SynchronisationReport | None
     tiles: TilesReport | None = None
+    foreign_share: Share = 0.0
+    picture: Box | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from imuge_cli.reporting.schema import RegionReport, Report
 from imuge_cli.reporting.thumbnails import Thumbnail
 from imuge_cli.reporting.wording import (
     ASSUMED,
+    around_text,
     conclusion,
     decibel,
     fidelity,
@@ -69,7 +70,8 @@ def _regions(number: int, report: Report) -> str:
 def _region_row(number: int, which: int, region: RegionReport) -> str:
     box, identity = region.box, region_id(number, which)
     link = f'<a href="#{identity}" aria-label="Region {which}">{which}</a>' if which <= MARKED else str(which)
-    cells = (f"{box.top} to {box.bottom - 1}", f"{box.left} to {box.right - 1}", f"{region.pixels}")
+    pixels = f"{region.pixels}{', around the original' if region.foreign else ''}"
+    cells = (f"{box.top} to {box.bottom - 1}", f"{box.left} to {box.right - 1}", pixels)
     values = "".join(f"<td>{value}</td>" for value in (*cells, figure(region.confidence)))
     return f'<tr data-region="{identity}"><th scope="row">{link}</th>{values}</tr>\n'
 
@@ -103,6 +105,7 @@ def _verification_rows(report: Report) -> list[tuple[str, str]]:
         ("Tampered", f"{percent(found.tampered_share)} of the pixels"),
         ("Confidence", figure(found.confidence)),
     ]
+    rows += [("Around the original", text(line)) for line in around_text(found)]
     if found.image_id is not None:
         rows.append(("Picture's number", str(found.image_id)))
     if found.synchronisation is not None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from imuge_cli.reporting.schema import ImmunizationReport, Report, SynchronisationReport, TilesReport
+from imuge_cli.reporting.schema import (
+    Box,
+    ImmunizationReport,
+    Report,
+    SynchronisationReport,
+    TilesReport,
+    VerificationReport,
+)
 
 ASSUMED = "taken for immunized: this model leaves nothing that could be found"
 """What has to be said of the verdicts of models without a lattice."""
@@ -35,12 +42,33 @@ def _found(report: Report) -> list[str]:
     if found.verdict == "intact":
         return ["The content is what was immunized; the file was post-processed, but not tampered with."]
     if found.verdict == "tampered":
-        number = len(found.regions)
+        number = len(found.regions) - around_count(found)
         regions = f" in {number} {'region' if number == 1 else 'regions'}" if number else ""
-        return [f"{percent(found.tampered_share)} of the pixels count as tampered{regions}."]
+        told = [f"{percent(found.tampered_share - found.foreign_share)} of the pixels count as tampered{regions}."]
+        return (told if not found.foreign_share or number else []) + [f"{line}." for line in around_text(found)]
     if found.synchronisation is not None:
         return ["Immunized with this key, but too little of that is left to tell what was changed."]
     return ["No immunization was found: never immunized, another key, or damaged beyond reading."]
+
+
+def around_count(found: VerificationReport) -> int:
+    """How many of the regions lie around the original."""
+    return sum(region.foreign for region in found.regions)
+
+
+def around_text(found: VerificationReport) -> list[str]:
+    """What lies around the original, and where that is: one line, or none where nothing does."""
+    if not found.foreign_share:
+        return []
+    told = f"{percent(found.foreign_share)} of the pixels lie around the original"
+    if found.picture is not None:
+        told += f", which is in {box_text(found.picture)}"
+    return [told if around_count(found) < len(found.regions) else f"{told}; nothing in it was changed"]
+
+
+def box_text(box: Box) -> str:
+    """Rows and columns, the last ones included."""
+    return f"rows {box.top}-{box.bottom - 1}, columns {box.left}-{box.right - 1}"
 
 
 def _restored(report: Report) -> list[str]:

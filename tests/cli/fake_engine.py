@@ -65,6 +65,7 @@ class VerifyResult:
     device: str
     seconds: float
     tiles: None = None
+    foreign: NDArray[np.bool_] | None = None
 
     @property
     def exit_code(self) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from imuge_cli.mask.regions import Region, regions
+from imuge_cli.mask.regions import Region, along, regions
 
 
 def test_boxes_pixels_confidence_and_order() -> None:
@@ -37,6 +37,30 @@ def test_equal_sizes_come_from_top_to_bottom() -> None:
         (4, 9),
         (15, 3),
     ]
+
+
+def test_what_lies_around_comes_last_and_is_told_apart() -> None:
+    mask = np.ones((12, 20), dtype=bool)
+    mask[2:10, 2:18] = False
+    foreign = mask.copy()
+    mask[2:5, 2:5] = True  # touches the frame, and is none of it
+    assert regions(mask, mask.astype(np.float32), foreign) == [
+        Region(2, 2, 5, 5, 9, 1.0),
+        Region(0, 0, 12, 20, 112, 1.0, foreign=True),
+    ]
+
+
+def test_marks_along_a_border_are_whole_parts_of_the_mask() -> None:
+    border, mask = np.zeros((2, 30, 40), dtype=bool)
+    border[:, :10] = True
+    mask[3:9, 10:14] = mask[20, 12] = True
+    reaching = np.zeros_like(mask)
+    reaching[24:28, 11:19] = True
+    far = np.zeros_like(mask)
+    far[2:4, 30:33] = True
+    assert (along(mask | reaching | far, border, 4) == mask).all()
+    assert (along(mask | reaching | far, border, 9) == mask | reaching).all()
+    assert not along(np.zeros_like(mask), border, 4).any()
 
 
 def test_an_empty_mask_has_no_regions() -> None:

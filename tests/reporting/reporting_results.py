@@ -46,14 +46,15 @@ def verify_result(verdict: str = "tampered", **changes: Any) -> Any:
     if verdict == "tampered":
         mask[5:15, 10:30] = True
         regions = (
-            part(top=np.int64(5), left=10, bottom=15, right=30, pixels=200, confidence=np.float32(0.75)),
-            part(top=30, left=0, bottom=31, right=100, pixels=100, confidence=0.5),
+            part(top=np.int64(5), left=10, bottom=15, right=30, pixels=200, confidence=np.float32(0.75), foreign=False),
+            part(top=30, left=0, bottom=31, right=100, pixels=100, confidence=0.5, foreign=False),
         )
     fields = {
         "verdict": verdict,
         "exit_code": {"exact": 0, "intact": 0, "tampered": 1, "not-found": 3}[verdict],
         "mask": mask,
         "tiles": None,
+        "foreign": None,
         "probability": mask.astype(np.float32) * 0.5,
         "synchronisation": part(
             offset_rows=3,

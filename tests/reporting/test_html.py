@@ -14,6 +14,7 @@ from reporting_results import part, picture, verify_result
 import imuge_cli.reporting
 from imuge_cli.reporting import ReferenceFigures, Report, error_report, immunize_report, recover_report, verify_report
 from imuge_cli.reporting.html import Thumbnail, page, percent
+from imuge_cli.reporting.schema import Box
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "rect"}
 
@@ -122,6 +123,30 @@ def test_everything_about_a_recovered_file_is_told() -> None:
         assert words in seen, words
 
 
+def framed(inside: bool) -> Report:
+    """A suspect with a frame of 5 pixels around the original, in which something was changed, or nothing was."""
+    foreign = np.ones((40, 60), bool)
+    foreign[5:35, 5:55] = False
+    mask = foreign.copy()
+    mask[10:20, 10:34] = inside
+    changed = (part(top=10, left=10, bottom=20, right=34, pixels=240, confidence=0.9, foreign=False),)
+    around = (part(top=0, left=0, bottom=40, right=60, pixels=900, confidence=1.0, foreign=True),)
+    share, regions = float(mask.mean()), (changed if inside else ()) + around
+    return verify_report(verify_result(mask=mask, foreign=foreign, regions=regions, tampered_share=share), file="s.jpg")
+
+
+def test_what_lies_around_the_original_is_told_apart() -> None:
+    found = framed(True).verification
+    assert found is not None and found.foreign_share == pytest.approx(900 / 2400) and found.tampered_share == 0.475
+    assert found.picture == Box(5, 5, 35, 55)
+    around = "37.5 % of the pixels lie around the original, which is in rows 5-34, columns 5-54"
+    shown = Structure(page([(framed(True), [])], title="t")).shown
+    assert f"10.0 % of the pixels count as tampered in 1 region. {around}." in shown
+    assert "0 to 39 0 to 59 900, around the original 1.000" in shown
+    shown = Structure(page([(framed(False), [])], title="t")).shown
+    assert f"{around}; nothing in it was changed." in shown and "count as tampered" not in shown
+
+
 @pytest.mark.parametrize(
     ("verdict", "changes", "words"),
     [
@@ -178,7 +203,9 @@ def test_boxes_lie_over_the_suspect_in_its_own_pixels() -> None:
 
 
 def test_many_regions_are_all_listed_and_the_largest_marked() -> None:
-    regions = tuple(part(top=n, left=0, bottom=n + 1, right=1, pixels=1, confidence=0.5) for n in range(150))
+    regions = tuple(
+        part(top=n, left=0, bottom=n + 1, right=1, pixels=1, confidence=0.5, foreign=False) for n in range(150)
+    )
     report = verify_report(verify_result(regions=regions), file="s.jpg")
     seen = Structure(page([(report, [thumbnail("suspect")])], title="t"))
     assert len([row for row in seen.all("tr") if "data-region" in row]) == 150

@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     suspect[50:150, 100:300] = (20, 160, 40)
     mask = np.zeros((400, 480), bool)
     mask[50:150, 100:300] = True
-    regions = (part(top=50, left=100, bottom=150, right=300, pixels=20_000, confidence=0.97),)
+    regions = (part(top=50, left=100, bottom=150, right=300, pixels=20_000, confidence=0.97, foreign=False),)
     found = verify_result(mask=mask, probability=mask * np.float32(0.97), regions=regions)
     pictures = suspect_thumbnails(suspect, found.probability, mask)
     whole = part(

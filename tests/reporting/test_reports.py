@@ -42,7 +42,9 @@ def test_verify_report_says_everything_the_contract_asks_for() -> None:
         "box": {"top": 5, "left": 10, "bottom": 15, "right": 30},
         "pixels": 200,
         "confidence": 0.75,
+        "foreign": False,
     }
+    assert found["foreign_share"] == 0 and found["picture"] is None
     assert found["synchronisation"] == {
         "offset_rows": 3,
         "offset_cols": 4,
@@ -166,7 +168,7 @@ def test_files_are_named_by_their_fingerprints_and_the_moment_is_told() -> None:
 def test_a_mean_confidence_never_exceeds_one() -> None:
     regions = tuple(part(pixels=pixels, confidence=1.0 + 1e-16 * pixels) for pixels in (3, 7, 11))
     assert confidence_of(verify_result(regions=regions)) == 1.0
-    assert confidence_of(verify_result(regions=(part(pixels=3, confidence=math.nan),))) is None
+    assert confidence_of(verify_result(regions=(part(pixels=3, confidence=math.nan, foreign=False),))) is None
 
 
 def test_arrays_have_no_place_in_a_report() -> None:

@@ -142,6 +142,8 @@ class LatticeModel:
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
         around = foreign(frame, (height, width))
         if around is not None:
+            around = around if around.any() else None
+        if around is not None:
             shown[around] = 1
         return Verified(
             frame=frame,
@@ -150,6 +152,7 @@ class LatticeModel:
             forewarned=doubt > MISSED,
             unexplained=unexplained,
             evidence=_Evidence(carrier, reception, probability),
+            foreign=around,
         )
 
     def _receive(self, pixels: Pixels, carrier: Carrier, frame: Frame, fix: Fix) -> Reception:
@@ -195,8 +198,7 @@ class LatticeModel:
         if restore_canvas:
             return Recovered(restored(pixels, whole, mask, frame, verified.header), information)
         # What lies around the picture never was part of it, and stays.
-        around = foreign(frame, (int(pixels.shape[0]), int(pixels.shape[1])))
-        inside = mask if around is None else mask & ~around
+        inside = mask if verified.foreign is None else mask & ~verified.foreign
         return Recovered(pasted(pixels, whole[rows, columns], inside, frame), information, inside)
 
     def _settled(self, evidence: _Evidence, doubted: Tensor) -> Draft:
