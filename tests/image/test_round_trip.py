@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_samples import SRGB, XMP, exif_block, exif_values, grey_profile, noise, picture
-from PIL import Image
+from photographs import photograph
+from PIL import Image, ImageFilter
 
-from imuge_cli.errors import UsageError
+from imuge_cli.errors import InputError, UsageError
 from imuge_cli.image.picture import Picture
 from imuge_cli.image.read import read_mask, read_picture
 from imuge_cli.image.write import write_mask, write_picture
@@ -167,3 +168,16 @@ def test_masks(tmp_path: Path) -> None:
         assert sorted(set(stored.get_flattened_data())) == [0, 255]
     assert read_mask(tmp_path / "m.png").dtype == bool
     assert np.array_equal(read_mask(tmp_path / "m.png"), mask)
+
+
+def test_a_photograph_is_no_mask_and_a_mask_in_colours_is_one(tmp_path: Path) -> None:
+    photo = photograph("astronaut", 0, 0, 256, 256)
+    Image.fromarray(photo).save(tmp_path / "photo.jpg")
+    with pytest.raises(InputError, match=r"photo.jpg: is no mask"):
+        read_mask(tmp_path / "photo.jpg")
+    drawn = np.zeros((200, 300, 3), np.uint8)
+    drawn[20:180, 30:250] = (150, 0, 0)
+    drawn[60:90, 200:280] = (0, 100, 60)  # darker than half: not meant
+    Image.fromarray(drawn).filter(ImageFilter.GaussianBlur(2)).save(tmp_path / "m.jpg", quality=70)
+    mask = read_mask(tmp_path / "m.jpg")
+    assert mask[40:160, 50:190].all() and not mask[:10].any() and mask.mean() == pytest.approx(0.55, abs=0.1)
