@@ -23,18 +23,19 @@ from imuge_cli.exact.answer import Answer, ask, changed
 from imuge_cli.exact.carrier import REPAIRS, profile_for
 from imuge_cli.exact.protect import protect
 from imuge_cli.exact.repair import INTACT, LOST, PROVEN
+from imuge_cli.framed import cut, put_back, told_of_all, window_of
 from imuge_cli.image.picture import Picture, channels_equal
 from imuge_cli.image.read import MAX_PIXELS
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
 from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
 from imuge_cli.lattice.placement import UPRIGHT
-from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.mask.cleanup import clean, enlarged
 from imuge_cli.mask.regions import along, regions
 from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize
 from imuge_cli.metrics.fidelity import psnr, ssim
 from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Verified
+from imuge_cli.results import Framed
 from imuge_cli.results import ImmunizeResult as ImmunizeResult
 from imuge_cli.results import RecoverResult as RecoverResult
 from imuge_cli.results import Synchronisation as Synchronisation
@@ -50,6 +51,10 @@ _LARGEST_SIDE = 65535
 _RECOVERY_MARGIN = 3
 # A file that was cropped but not resampled has scale 1; what differs is rounding of the working size.
 _SCALE_TOLERANCE = 1e-3
+# Inside a frame the search finds the scale of small pictures less well, and seals tell whether it was one.
+_FRAMED_TOLERANCE = 3e-3
+# Where the original ends a block of the lattice (8 working pixels) shows some of what lies around it as well.
+_EDGE = 8
 
 
 class Imuge:
@@ -185,6 +190,19 @@ class Imuge:
                 return self._told(answer, picture, verified)
         return None
 
+    def _verify_placed(self, picture: Picture, origin: tuple[int, int], verified: Verified) -> VerifyResult | None:
+        if verified.foreign is None:
+            return self._verify_exactly(picture, origin, verified)
+        assert verified.frame is not None and verified.header is not None
+        shape = (picture.height, picture.width)
+        placed = window_of(verified.frame, (verified.header.height, verified.header.width), shape)
+        if placed is None:
+            return None
+        window, origin = placed
+        seen = replace(verified, probability=verified.probability[window], foreign=None)
+        inside = self._verify_exactly(cut(picture, window), origin, seen)
+        return None if inside is None else told_of_all(inside, window, shape)
+
     def _told(self, answer: Answer, picture: Picture, verified: Verified | None) -> VerifyResult:
         header, (top, left) = answer.found.header, answer.found.origin
         mask = changed(answer)
@@ -214,9 +232,10 @@ class Imuge:
     def _verify_robustly(self, picture: Picture) -> VerifyResult:
         verified = self._model.verify(picture.as_uint8())
         place = _synchronisation(verified, picture)
-        if place is not None and place.header_read and abs(place.scale - 1) < _SCALE_TOLERANCE:
-            # A crop: now that its place is known, its tiles can be read.
-            exactly = self._verify_exactly(picture, (place.offset_rows, place.offset_cols), verified)
+        tolerance = _SCALE_TOLERANCE if verified.foreign is None else _FRAMED_TOLERANCE
+        if place is not None and place.header_read and abs(place.scale - 1) < tolerance:
+            # A crop, or inside a frame: now that its place is known, its tiles can be read.
+            exactly = self._verify_placed(picture, (place.offset_rows, place.offset_cols), verified)
             if exactly is not None:
                 return exactly
         mask = np.zeros((picture.height, picture.width), bool)
@@ -267,6 +286,9 @@ class Imuge:
         verified = result.found
         if verified is None or result.mask.shape != shape:
             raise UsageError("the verification is not of this picture; pass what verify returned for it")
+        if isinstance(verified, Framed):
+            exactly = self._recover_framed(picture, result, verified, mask, restore_canvas)
+            return replace(exactly, seconds=time.perf_counter() - began)
         if isinstance(verified, Answer):
             exactly = self._recover_exactly(picture, result, verified, mask, restore_canvas)
             return replace(exactly, seconds=time.perf_counter() - began)
@@ -304,6 +326,15 @@ class Imuge:
             information=information,
             reframed=reframed,
         )
+
+    def _recover_framed(
+        self, picture: Picture, result: VerifyResult, found: Framed, mask: Mask | None, restore_canvas: bool
+    ) -> RecoverResult:
+        inside, window = found.inside, found.window
+        assert isinstance(inside.found, Answer)
+        wanted = None if mask is None else mask[window]
+        done = self._recover_exactly(cut(picture, window), inside, inside.found, wanted, restore_canvas)
+        return put_back(done, picture, result, restore_canvas=restore_canvas)
 
     def _recover_exactly(
         self, picture: Picture, result: VerifyResult, answer: Answer, mask: Mask | None, restore_canvas: bool
@@ -371,10 +402,10 @@ def _mask_of(verified: Verified) -> Mask:
 
 
 def _around(verified: Verified, mask: Mask) -> Mask | None:
-    """What lies around the original; and marks on its very edge, where a block of the lattice shows some of both."""
+    """What lies around the original; and marks that keep to its very edge."""
     if verified.foreign is None or verified.frame is None:
         return None
-    reach = math.ceil(BLOCK * max(1.0, verified.frame.scale))
+    reach = math.ceil(_EDGE * max(1.0, verified.frame.scale))
     result: Mask = verified.foreign | along(mask & ~verified.foreign, verified.foreign, reach)
     return result
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from imuge_cli.exact.answer import Answer, Tiles
 from imuge_cli.image.picture import Picture
 from imuge_cli.mask.regions import Region
 from imuge_cli.models.protocol import Mask, Probability, Verified
 
+Window: TypeAlias = tuple[slice, slice]
 _EXIT_CODES = {"exact": 0, "intact": 0, "tampered": 1, "not-found": 3}
 
 
@@ -81,12 +83,20 @@ class VerifyResult:
     seconds: float
     tiles: Tiles | None = None
     foreign: Mask | None = None
-    found: Verified | Answer | None = field(default=None, repr=False, compare=False)
+    found: Verified | Answer | Framed | None = field(default=None, repr=False, compare=False)
 
     @property
     def exit_code(self) -> int:
         """0 exact or intact, 1 tampered, 3 no immunization found."""
         return _EXIT_CODES[self.verdict]
+
+
+@dataclass(frozen=True)
+class Framed:
+    """inside: what the exact layer says of the rows and columns of a window, around which all is foreign."""
+
+    inside: VerifyResult
+    window: Window
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,10 @@ ROOMS: dict[str, set[str]] = {
     "checkpoints": set(),
     "models": {"lattice", "exact", "networks", "checkpoints", "mask", "keys", "image", "payload"},
     "results": {"models", "exact", "mask", "image"},
-    "api": {"results", "models", "lattice", "exact", "checkpoints", "mask", "metrics", "keys", "image", "payload"},
+    "framed": {"results", "models", "lattice", "mask", "image"},
+    "api": {
+        "framed", "results", "models", "lattice", "exact", "checkpoints", "mask", "metrics", "keys", "image", "payload",
+    },
     "reporting": {"api", "image", "metrics", "mask"},
     "training": {
         "models", "networks", "lattice", "payload", "keys", "attacks", "metrics", "mask", "checkpoints",
