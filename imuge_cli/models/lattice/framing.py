@@ -68,7 +68,7 @@ def fractions(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def foreign(frame: Frame, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
     """Which of a suspect's pixels show nothing of the picture (a frame around it, say): of the suspect's shape.
 
-    None where the box is the suspect, so that all of it is the picture's.
+    None where all of it is the picture's.
     """
     place = frame.placement
     if place is None:
@@ -83,6 +83,8 @@ def foreign(frame: Frame, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
         beyond[strip] = _beyond(place.top + down / place.rows_scale, frame.canvas[0]) | _beyond(
             place.left + right / place.columns_scale, frame.canvas[1]
         )
+    if not beyond.any():
+        return None
     return beyond if place.turn is not None else place.orientation.apply(beyond)
 
 

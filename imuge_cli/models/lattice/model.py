@@ -142,8 +142,6 @@ class LatticeModel:
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
         around = foreign(frame, (height, width))
         if around is not None:
-            around = around if around.any() else None
-        if around is not None:
             shown[around] = 1
         return Verified(
             frame=frame,
