@@ -303,7 +303,7 @@ class Imuge:
                 "or made noisy too much); nothing can be recovered"
             )
         margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
-        used = enlarged(result.mask, margin) if mask is None else mask.astype(bool)
+        used = _to_recover(result, margin) if mask is None else mask.astype(bool)
         given, information = picture, None
         reframed = restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)
         if reframed:
@@ -399,6 +399,14 @@ def _mask_of(verified: Verified) -> Mask:
     if verified.forewarned:
         guard = guard.forewarned(verified.probability.size)
     return clean(binarize(verified.probability, guard=guard))
+
+
+def _to_recover(result: VerifyResult, margin: int) -> Mask:
+    """V's mask with its margin. What lies around the original has none, or a rim of what was left alone would go."""
+    if result.foreign is None:
+        return enlarged(result.mask, margin)
+    grown: Mask = enlarged(result.mask & ~result.foreign, margin) | result.mask & result.foreign
+    return grown
 
 
 def _around(verified: Verified, mask: Mask) -> Mask | None:

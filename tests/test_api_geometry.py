@@ -120,11 +120,13 @@ def test_a_frame_around_the_picture_is_foreign_and_stays(engine: Imuge) -> None:
     result = engine.recover(Picture(pixels=screen), verification=found)
     back = result.picture.as_uint8()
     assert (back[~inside] == 200).all() and not result.mask[~inside].any()
+    # A rim of the picture along its frame is no part of what was changed.
+    assert (back[100:612, 300:812][:140] == sent[:140]).all() and result.restored_share < 0.05
     truth = np.zeros((512, 512), bool)
     truth[150:260, 200:300] = True
     assert local_psnr(original, back[100:612, 300:812], truth) > 20
-    whole = engine.recover(Picture(pixels=screen), verification=found, restore_canvas=True).picture.as_uint8()
-    assert whole.shape == original.shape
+    framed = engine.recover(Picture(pixels=screen), verification=found, restore_canvas=True)
+    assert framed.picture.as_uint8().shape == original.shape and framed.restored_share < 0.05
 
 
 def test_what_is_found_but_cannot_be_read_is_no_verdict(engine: Imuge) -> None:

@@ -193,10 +193,10 @@ class LatticeModel:
             seen.append((solution, self._recovered(evidence, lost, solution, box)))
         whole = to_array(_joined(seen).clamp(0, 255))
         information = float(solution.information)
-        if restore_canvas:
-            return Recovered(restored(pixels, whole, mask, frame, verified.header), information)
-        # What lies around the picture never was part of it, and stays.
+        # What lies around the picture never was part of it, and stays, or is left out.
         inside = mask if verified.foreign is None else mask & ~verified.foreign
+        if restore_canvas:
+            return Recovered(restored(pixels, whole, mask, frame, verified.header), information, inside)
         return Recovered(pasted(pixels, whole[rows, columns], inside, frame), information, inside)
 
     def _settled(self, evidence: _Evidence, doubted: Tensor) -> Draft:
