@@ -248,8 +248,9 @@ def wait_briefly() -> None:
 def multiply_on_one_core() -> None:
     """Let NumPy's matrix products, which are small here, take one thread each, unless somebody said how many.
 
-    The search for a picture's place makes many of them side by side. With OpenBLAS's own threads beneath, one megapixel
-    that was never immunized took 13.5 s instead of 12.2, and a screenshot beside two busy processes 108 s, not 24.
+    The search for a picture's place makes many of them side by side. With OpenBLAS's own threads beneath, 768 x 512
+    pixels that were never immunized took 13.5 s instead of 12.2, a screenshot beside two busy processes 108 instead
+    of 24.
     """
     # Before NumPy is imported, which reads it once.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
