@@ -286,12 +286,13 @@ class Imuge:
         verified = result.found
         if verified is None or result.mask.shape != shape:
             raise UsageError("the verification is not of this picture; pass what verify returned for it")
-        if isinstance(verified, Framed):
-            exactly = self._recover_framed(picture, result, verified, mask, restore_canvas)
-            return replace(exactly, seconds=time.perf_counter() - began)
-        if isinstance(verified, Answer):
-            exactly = self._recover_exactly(picture, result, verified, mask, restore_canvas)
-            return replace(exactly, seconds=time.perf_counter() - began)
+        if isinstance(verified, (Answer, Framed)):
+            done = (
+                self._recover_framed(picture, result, verified, mask, restore_canvas)
+                if isinstance(verified, Framed)
+                else self._recover_exactly(picture, result, verified, mask, restore_canvas)
+            )
+            return replace(done, seconds=time.perf_counter() - began)
         if verified.frame is None:
             raise NotImmunizedError(
                 "no immunization found (never immunized, another key, or damaged beyond recognition); "

@@ -84,6 +84,7 @@ def describe(report: Report, console: Console) -> str:
         around_text,
         box_text,
         figure,
+        inside_regions,
         orientation_text,
         percent,
         reference_text,
@@ -117,7 +118,7 @@ def describe(report: Report, console: Console) -> str:
     if found.tiles is not None and found.verdict != "exact":
         lines.append(f"  tiles of 16 x 16 pixels: {tiles_text(found.tiles)}")
     lines += [f"  {line}" for line in around_text(found)]
-    inside = [region for region in found.regions if not region.foreign]
+    inside = inside_regions(found)
     lines += [
         f"  {box_text(region.box)}: {region.pixels} pixels, confidence {figure(region.confidence)}"
         for region in inside[:_REGIONS_TOLD]
@@ -130,10 +131,9 @@ def describe(report: Report, console: Console) -> str:
 
 
 def _changed(found: VerificationReport) -> str:
-    from imuge_cli.reporting.html import percent
+    from imuge_cli.reporting.html import inside_regions, percent, regions_text
 
-    number = sum(not region.foreign for region in found.regions)
-    if found.foreign_share and not number:
+    inside = inside_regions(found)
+    if found.foreign_share and not inside:
         return "but only around the original"
-    share = percent(found.tampered_share - found.foreign_share)
-    return f"{share} of the pixels in {number} {'region' if number == 1 else 'regions'}"
+    return f"{percent(found.tampered_share - found.foreign_share)} of the pixels in {regions_text(len(inside))}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from imuge_cli.reporting.schema import (
     Box,
     ImmunizationReport,
+    RegionReport,
     Report,
     SynchronisationReport,
     TilesReport,
@@ -42,18 +43,23 @@ def _found(report: Report) -> list[str]:
     if found.verdict == "intact":
         return ["The content is what was immunized; the file was post-processed, but not tampered with."]
     if found.verdict == "tampered":
-        number = len(found.regions) - around_count(found)
-        regions = f" in {number} {'region' if number == 1 else 'regions'}" if number else ""
+        inside = inside_regions(found)
+        regions = f" in {regions_text(len(inside))}" if inside else ""
         told = [f"{percent(found.tampered_share - found.foreign_share)} of the pixels count as tampered{regions}."]
-        return (told if not found.foreign_share or number else []) + [f"{line}." for line in around_text(found)]
+        return (told if not found.foreign_share or inside else []) + [f"{line}." for line in around_text(found)]
     if found.synchronisation is not None:
         return ["Immunized with this key, but too little of that is left to tell what was changed."]
     return ["No immunization was found: never immunized, another key, or damaged beyond reading."]
 
 
-def around_count(found: VerificationReport) -> int:
-    """How many of the regions lie around the original."""
-    return sum(region.foreign for region in found.regions)
+def inside_regions(found: VerificationReport) -> list[RegionReport]:
+    """The regions that do not lie around the original."""
+    return [region for region in found.regions if not region.foreign]
+
+
+def regions_text(number: int) -> str:
+    """So many regions."""
+    return f"{number} {'region' if number == 1 else 'regions'}"
 
 
 def around_text(found: VerificationReport) -> list[str]:
@@ -63,7 +69,7 @@ def around_text(found: VerificationReport) -> list[str]:
     told = f"{percent(found.foreign_share)} of the pixels lie around the original"
     if found.picture is not None:
         told += f", which is in {box_text(found.picture)}"
-    return [told if around_count(found) < len(found.regions) else f"{told}; nothing in it was changed"]
+    return [told if inside_regions(found) else f"{told}; nothing in it was changed"]
 
 
 def box_text(box: Box) -> str:

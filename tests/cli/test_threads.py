@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,27 +68,23 @@ def test_threads_wait_briefly_unless_somebody_said_how(monkeypatch: pytest.Monke
     assert "GOMP_SPINCOUNT" not in os.environ
 
 
-def test_few_kernels_are_kept_unless_somebody_said_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+@pytest.mark.parametrize(
+    ("name", "set_it", "allowed"),
+    [
+        ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", options.keep_few_kernels, range(65, 1024)),
+        ("OPENBLAS_NUM_THREADS", options.multiply_on_one_core, range(1, 2)),
+    ],
+)
+def test_libraries_are_held_back_unless_somebody_said_how_far(
+    monkeypatch: pytest.MonkeyPatch, name: str, set_it: Callable[[], None], allowed: range
+) -> None:
     monkeypatch.setenv(name, "")
     monkeypatch.delenv(name)
     with pytest.raises(SystemExit):
         app.main(["--version"])
-    assert 64 < int(os.environ[name]) < 1024
+    assert int(os.environ[name]) in allowed
     monkeypatch.setenv(name, "7")
-    options.keep_few_kernels()
-    assert os.environ[name] == "7"
-
-
-def test_numpy_multiplies_on_one_core_unless_somebody_said_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "OPENBLAS_NUM_THREADS"
-    monkeypatch.setenv(name, "")
-    monkeypatch.delenv(name)
-    with pytest.raises(SystemExit):
-        app.main(["--version"])
-    assert os.environ[name] == "1"
-    monkeypatch.setenv(name, "7")
-    options.multiply_on_one_core()
+    set_it()
     assert os.environ[name] == "7"
 
 
