@@ -390,7 +390,7 @@ class Imuge:
 
 
 def _mask_of(verified: Verified) -> Mask:
-    """What a model says was changed. verified: with a frame."""
+    """What a model says was changed, and what lies around the original. verified: with a frame."""
     assert verified.frame is not None
     guard = DEFAULT_GUARD.at_scale(verified.frame.scale)
     if verified.assumed:
@@ -399,7 +399,12 @@ def _mask_of(verified: Verified) -> Mask:
         guard = guard.interpolated()
     if verified.forewarned:
         guard = guard.forewarned(verified.probability.size)
-    return clean(binarize(verified.probability, guard=guard))
+    if verified.foreign is None:
+        return clean(binarize(verified.probability, guard=guard))
+    # That a frame is none of the original's makes no mark in the original more convincing.
+    inside = np.where(verified.foreign, np.float32(0), verified.probability)
+    mask: Mask = clean(binarize(inside, guard=guard)) | verified.foreign
+    return mask
 
 
 def _to_recover(result: VerifyResult, margin: int) -> Mask:

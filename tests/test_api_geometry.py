@@ -96,8 +96,8 @@ def test_corners_that_a_turn_left_empty_are_foreign(engine: Imuge) -> None:
     found = engine.verify(Picture(pixels=np.asarray(turned, np.uint8)))
     assert found.synchronisation is not None
     assert found.synchronisation.turned_degrees == pytest.approx(3, abs=0.02)
-    assert found.mask[~inside].mean() > 0.8 and found.mask[inside].mean() < 0.03
-    # What V marks along the corners that came in is no change of the original.
+    # What V half suspects along the corners that came in is not made more convincing by them.
+    assert found.mask[~inside].mean() > 0.8 and not found.mask[inside].any()
     assert found.foreign is not None and found.foreign.mean() < 0.12
     assert found.verdict == "tampered" and all(region.foreign for region in found.regions)
 
