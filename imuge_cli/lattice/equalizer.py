@@ -94,13 +94,16 @@ class Fitted:
         return self.score > _GOOD_ENOUGH * self.count
 
 
-def fit(plane: Tensor, order: Tensor, phases: Tensor, steps: tuple[float, ...]) -> Fitted:
+def fit(
+    plane: Tensor, order: Tensor, phases: Tensor, steps: tuple[float, ...], legible: Tensor | None = None
+) -> Fitted:
     """The response under whose inverse the known phases agree best, with the step of the lattice (of those given).
 
     plane: luma, 1 x 1 x H x W, grey levels, its first pixel that of a block. order, phases: K x rows x columns, the
-    slots that carry known phases, and these (cells), for each whole block. steps: grey levels.
+    slots that carry known phases, and these (cells), for each whole block. steps: grey levels. legible: rows x columns
+    of bool, the blocks that count; None: all of them.
     """
-    tries = _Tries(plane, order, phases, steps)
+    tries = _Tries(plane, order, phases, steps, legible)
     plain = tries.plain()
     deviation = math.sqrt(tries.count / 2)
     if plain.is_good_enough:
@@ -134,7 +137,9 @@ def _score(scored: Fitted) -> float:
 class _Tries:
     """Tiles of a plane, and what is known of their phases."""
 
-    def __init__(self, plane: Tensor, order: Tensor, phases: Tensor, steps: tuple[float, ...]) -> None:
+    def __init__(
+        self, plane: Tensor, order: Tensor, phases: Tensor, steps: tuple[float, ...], legible: Tensor | None
+    ) -> None:
         parts = tiles(*order.shape[-2:])
         self._tiles = torch.cat(
             [
@@ -142,9 +147,14 @@ class _Tries:
                 for rows, columns in parts
             ]
         )
-        self._order, self._phases = (torch.stack([t[(slice(None), *part)] for part in parts]) for t in (order, phases))
+        counting = order >= 0 if legible is None else legible.expand(order.shape)
+        self._order, known, counted = (
+            torch.stack([t[(slice(None), *part)] for part in parts]) for t in (order, phases, counting)
+        )
+        self._counted = counted.flatten().nonzero()[:, 0]
+        self._phases = known.flatten()[self._counted]
         self._steps = steps
-        self.count = self._order.numel()
+        self.count = len(self._counted)
 
     def plain(self) -> Fitted:
         """The picture as it lies."""
@@ -155,10 +165,10 @@ class _Tries:
         return self._best(replace(response, gain=1.0), _GAINS)
 
     def _best(self, response: Response, gains: tuple[float, ...]) -> Fitted:
-        coefficients = self._coefficients(response).flatten()
+        coefficients = self._coefficients(response).flatten()[self._counted]
         candidates = [(gain, step) for step in self._steps for gain in gains]
         spacing = coefficients.new_tensor([gain * step for gain, step in candidates])[:, None]
-        sums = torch.cos(2 * torch.pi * (coefficients / spacing - self._phases.flatten())).sum(1)
+        sums = torch.cos(2 * torch.pi * (coefficients / spacing - self._phases)).sum(1)
         value, place = sums.max(0)
         gain, step = candidates[int(place)]
         return Fitted(float(value), replace(response, gain=gain), step, self.count)

@@ -42,20 +42,36 @@ class Undoing:
 
 
 def find_undoing(
-    plane: Tensor, origin: tuple[int, int], order: Tensor, phases: Tensor, steps: tuple[float, ...]
+    plane: Tensor,
+    origin: tuple[int, int],
+    order: Tensor,
+    phases: Tensor,
+    steps: tuple[float, ...],
+    legible: Tensor | None = None,
 ) -> Undoing:
     """What must be undone for known phases to agree best.
 
     plane: luma of a frame, 1 x 1 x H x W, grey levels. origin: row and column of its first whole block, pixels.
-    order, phases, steps: see `equalizer.fit`.
+    order, phases, steps: see `equalizer.fit`. legible: rows x columns of bool, blocks of which nothing was cut off at
+    white or black; None: all of them. Where levels were stretched only these tell by how much.
     """
     rows, columns = order.shape[-2:]
     if min(rows, columns) < _FEWEST:
         return Undoing(steps[0], Response(), None)
     top, left = origin
-    filtered = fit(plane[..., top : top + rows * BLOCK, left : left + columns * BLOCK], order, phases, steps)
-    if filtered.is_good_enough or filtered.score < _WORTH_A_LOOK * (filtered.count / 2) ** 0.5:
+    whole = plane[..., top : top + rows * BLOCK, left : left + columns * BLOCK]
+    filtered = fit(whole, order, phases, steps)
+    if filtered.is_good_enough:
         return Undoing(filtered.step, filtered.response, None)
-    resampling, score = fit_resampling(plane[0, 0], origin, order, phases, filtered.step, filtered.score)
-    better = score > filtered.score + _BETTER * filtered.count
-    return Undoing(filtered.step, filtered.response, resampling if better else None)
+    if filtered.score >= _WORTH_A_LOOK * (filtered.count / 2) ** 0.5:
+        resampling, score = fit_resampling(plane[0, 0], origin, order, phases, filtered.step, filtered.score)
+        if score > filtered.score + _BETTER * filtered.count:
+            return Undoing(filtered.step, filtered.response, resampling)
+    if filtered.response.blur == filtered.response.shape == 0 and _tell_more(legible):
+        filtered = fit(whole, order, phases, steps, legible)
+    return Undoing(filtered.step, filtered.response, None)
+
+
+def _tell_more(legible: Tensor | None) -> bool:
+    """Whether some blocks tell more than all."""
+    return legible is not None and _FEWEST**2 <= int(legible.sum()) < legible.numel()

@@ -86,6 +86,18 @@ def test_what_was_done_to_the_frequencies_is_undone(
     assert agreement(carrier, undo(plane, response)) > after
 
 
+def test_blocks_that_were_cut_off_have_no_say_in_a_gain(carrier: Carrier, sent: Pixels8) -> None:
+    plane = luma(to_tensor(attacked(sent, "brightness:1.1"))).clone()
+    # As where highlights were cut off: nearly everywhere, and nothing of the lattice is left.
+    plane[..., :352, :] = 255
+    legible = torch.zeros(448 // 8, 512 // 8, dtype=torch.bool)
+    legible[352 // 8 :] = True
+    order, phases = carrier.order[0, :1], carrier.by_order(carrier.dither)[0, :1]
+    part = fit(plane, order, phases, (STEP,), legible)
+    assert part.response.gain == pytest.approx(1.1) and part.response.blur == 0
+    assert 0 < part.count <= legible.sum() and part.score > 0.8 * part.count
+
+
 @pytest.mark.parametrize("attack", ["none", "jpeg:90", "jpeg:50", "noise:5"])
 def test_what_has_no_response_is_left_alone(carrier: Carrier, sent: Pixels8, attack: str) -> None:
     picture = to_tensor(attacked(sent, attack))

@@ -10,7 +10,7 @@ from photographs import photograph
 from imuge_cli import Imuge
 from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.image.picture import Picture
-from imuge_cli.models.lattice.clipping import clipped_values, legible_share, unsuspicious_ratios
+from imuge_cli.models.lattice.clipping import at_limits, cut_off, legible_share, uncut_blocks, unsuspicious_ratios
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,35 @@ def grey(level: float, count: int = 1) -> torch.Tensor:
 
 def test_only_stretched_levels_are_clipped() -> None:
     picture = torch.cat([grey(255), grey(0), grey(128), grey(255)])
-    clipped = clipped_values(picture, torch.tensor([1.1, 1.1, 1.1, 1.0]))
+    clipped = cut_off(at_limits(picture), torch.tensor([1.1, 1.1, 1.1, 1.0]))
     assert clipped.dtype == torch.int8
     assert [int(part.unique()) for part in clipped] == [1, -1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("gain", "offset", "white", "black"),
+    [
+        (1.1, 0.0, 1, 0),  # multiplied: black stays black
+        (1.1, 11.0, 1, -1),  # stretched around a level in the middle
+        (1.0, -15.0, 1, 0),  # 15 was added
+        (1.0, 15.0, 0, -1),  # 15 was taken away
+        (0.9, 0.0, 0, 0),  # darkened
+        (1.0, 1.0, 0, 0),
+    ],
+)
+def test_how_bright_a_picture_was_tells_which_ends_were_cut_off(
+    gain: float, offset: float, white: int, black: int
+) -> None:
+    limits = at_limits(torch.cat([grey(255), grey(0), grey(128)]))
+    gains, offsets = torch.full((3,), gain), torch.full((3,), offset)
+    assert [int(part.unique()) for part in cut_off(limits, gains, offsets)] == [white, black, 0]
+
+
+def test_a_block_with_little_at_its_limits_is_not_cut() -> None:
+    picture = grey(128)
+    picture[0, 1, 0, :3] = 255
+    picture[0, 2, 8:, 8:12] = 0
+    assert uncut_blocks(at_limits(picture)).flatten().tolist() == [True, True, True, False]
 
 
 def test_one_channel_is_enough_to_harm_a_block() -> None:

@@ -17,21 +17,40 @@ from imuge_cli.lattice.transform import BLOCK
 _NEAR_LIMIT = 2
 # Blur and noise are sometimes answered by a gain, too; only more than this counts as a change of levels.
 _STRETCHED = 1.03
+# Grey levels by which white or black must have been moved outwards for anything to be cut off.
+_BEYOND = 4.0
 # So far, in grey levels, drafts lie off, and pictures of which levels were stretched from their drafts.
 _MARGIN = 30
 # Of a block with a part clipped all phases suffer: what is left of them falls faster than the part, by this power.
 _HARM = 3
+# A block tells by how much levels were stretched unless more than such a part of it was cut off.
+_CUT = 0.05
 
 
-def clipped_values(picture: Tensor, gain: Tensor) -> Tensor:
-    """1 where a value was cut off at white, -1 at black, else 0: N x 3 x H x W, as the picture (grey levels).
-
-    gain: N, by what levels were multiplied. Where they were not stretched nothing counts as cut off: what was white or
-    black when a picture was immunized stays so, and the sender took it into account.
-    """
-    stretched = (gain > _STRETCHED).view(-1, 1, 1, 1)
+def at_limits(picture: Tensor) -> Tensor:
+    """1 where a value of a picture N x 3 x H x W (grey levels) is white, -1 where it is black, else 0: the same shape,
+    int8."""
     white, black = picture >= 255 - _NEAR_LIMIT, picture <= _NEAR_LIMIT
-    return (white.to(torch.int8) - black.to(torch.int8)) * stretched
+    return white.to(torch.int8) - black.to(torch.int8)
+
+
+def cut_off(limits: Tensor, gain: Tensor, offset: Tensor | None = None) -> Tensor:
+    """Of values at a limit (`at_limits`), those that were beyond it once and were cut off there: the same, else 0.
+
+    gain: N, by what levels were multiplied. offset: N, grey levels to be added to a suspect's levels, divided by their
+    gain, for the original's; None where it is not known, and a gain counts as cutting off at both ends. Where levels
+    were not changed nothing counts as cut off: what was white or black when a picture was immunized stays so, and the
+    sender took it into account.
+    """
+    if offset is None:
+        return limits * (gain > _STRETCHED).view(-1, 1, 1, 1)
+    white, black = 255 / gain + offset < 255 - _BEYOND, offset > _BEYOND
+    return torch.where(limits > 0, white.view(-1, 1, 1, 1), black.view(-1, 1, 1, 1)) * limits
+
+
+def uncut_blocks(limits: Tensor) -> Tensor:
+    """Which whole blocks are hardly white or black anywhere, whatever made them so: N x 1 x rows x columns of bool."""
+    return functional.avg_pool2d((limits != 0).any(1, keepdim=True).float(), BLOCK) <= _CUT
 
 
 def legible_share(clipped: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from imuge_cli.lattice.transform import BLOCK, luma
 from imuge_cli.lattice.undoing import find_undoing
 from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.clipping import at_limits, uncut_blocks
 
 # Blocks on a side; a narrower frame says too little.
 _FEWEST = 4
@@ -17,8 +18,8 @@ _FEWEST = 4
 
 @dataclass(frozen=True)
 class Equalized:
-    """pictures: N x 3 x H x W, grey levels; whole ones become fractions where something was undone. gain: N, by what
-    luma had been multiplied."""
+    """pictures: N x 3 x H x W, grey levels, not limited to 0..255; whole ones become fractions where something was
+    undone. gain: N, by what luma had been multiplied."""
 
     pictures: Tensor
     gain: Tensor
@@ -52,11 +53,15 @@ def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: f
         return picture, 1.0
     whole = (..., slice(top, bottom), slice(left, right))
     origin = (top * BLOCK - rows.start, left * BLOCK - columns.start)
-    found = find_undoing(luma(frame), origin, slots[whole], phases[whole], (step,))
+    legible = uncut_blocks(at_limits(picture))[0, 0]
+    found = find_undoing(luma(frame), origin, slots[whole], phases[whole], (step,), legible[whole[1:]])
     if found.is_plain:
         return picture, 1.0
     result = picture.clone()
-    result[..., rows, columns] = found.undo(frame).clamp(0, 255)
+    mean = frame.mean((2, 3), keepdim=True)
+    # Levels that were divided by less than 1 reach farther; beyond that is what the inverse of a filter overshoots by.
+    darkest, lightest = (((end - mean) / found.gain + mean) for end in (0.0, 255.0))
+    result[..., rows, columns] = found.undo(frame).clamp(darkest.clamp_max(0), lightest.clamp_min(255))
     return result, found.gain
 
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.clipping import uncut_blocks
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import QUICK, Draft
 from imuge_cli.models.lattice.reception import Reception
@@ -29,6 +31,8 @@ _LOOKS_AFTER, _EXPLAINED = 4, 0.5
 _NEARLY_ALL = 0.8
 # Source blocks are hidden in so many turns along rows and columns each; for how surely tampered with they are taken.
 _TURNS, _HIDDEN = 2, 0.95
+# V suspects what it gives more than that.
+_SUSPECTED = 0.5
 
 
 def look_further(
@@ -49,6 +53,36 @@ def look_further(
     probability = torch.maximum(found[0], other[0])
     again = _crossed(networks, carrier, reception, probability, other[1])
     return torch.maximum(probability, again[0]), again[1]
+
+
+def look_behind_white(networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor) -> Tensor:
+    """V's probability without a draft, 1 x 1 x H x W, and where levels were cut off what V says with one.
+
+    Nothing is left there of the lattice, as where somebody painted, and where it is much of a picture no draft comes
+    out without its pixels either. So each part of it is drafted as if the others were what they seem to be, and not
+    shown itself: symbols elsewhere say what was there, and V whether that may have become white, or black.
+    probability: V's without a draft.
+    """
+    cut = _in_cut_blocks(reception)
+    if not bool((cut & (probability > _SUSPECTED)).any()):
+        return probability
+    trusted = torch.where(cut, 0, probability)
+    result = trusted
+    for part in _parts(carrier):
+        hidden = part & cut
+        if bool(hidden.any()):
+            unseen = torch.where(hidden, _HIDDEN, trusted)
+            seen = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, unseen, QUICK)))
+            result = torch.where(hidden, seen, result)
+    return result
+
+
+def _in_cut_blocks(reception: Reception) -> Tensor:
+    """Pixels of blocks that lost more than a little to white or black, 1 x 1 x H x W of False and True."""
+    blocks = ~uncut_blocks(reception.clipped)
+    height, width = reception.picture.shape[-2:]
+    whole = functional.interpolate(blocks.float(), scale_factor=BLOCK, mode="nearest") > 0
+    return functional.pad(whole, (0, width - whole.shape[-1], 0, height - whole.shape[-2]))
 
 
 def shows_nearly_all(reception: Reception) -> bool:

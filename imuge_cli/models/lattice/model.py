@@ -20,8 +20,9 @@ from imuge_cli.models.lattice.evidence import agreement_if_tampered
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_suspect, visible
 from imuge_cli.models.lattice.levelling import levels_in_frame
+from imuge_cli.models.lattice.levels import levelled
 from imuge_cli.models.lattice.locating import Locator
-from imuge_cli.models.lattice.looking import MISSED, look_further, shows_nearly_all
+from imuge_cli.models.lattice.looking import MISSED, look_behind_white, look_further, shows_nearly_all
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
 from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
@@ -119,6 +120,9 @@ class LatticeModel:
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
+        if fix.header is not None and networks.encoder is None:
+            reception = levelled(carrier, reception, first)
+            first = look_behind_white(networks, carrier, reception, first)
         solution = networks.solve(carrier, reception, first, QUICK)
         if not _tells(carrier, reception, first, solution):
             return Verified(frame=frame, header=fix.header, probability=nothing, legible=False)

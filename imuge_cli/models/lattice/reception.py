@@ -15,7 +15,7 @@ from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.roughness import log_roughness
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import Carrier, scale_of
-from imuge_cli.models.lattice.clipping import clipped_values
+from imuge_cli.models.lattice.clipping import at_limits, cut_off
 from imuge_cli.models.lattice.equalized import equalized
 
 # What embedding adds to the variance of a calm block, in squared steps.
@@ -33,8 +33,9 @@ class Reception:
     (0 = no trace of JPEG). jitter: N x 14, variance around it, cells squared. stretch, leak: N x 12 x rows x columns,
     of the data symbols: by what coefficients were multiplied to undo the sender's gates, and the variance that is left
     of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's standard deviations.
-    roughness: N x 14 x rows x columns by slot: logarithms, see `log_roughness`. clipped: N x 3 x H x W, see
-    `clipped_values`.
+    roughness: N x 14 x rows x columns by slot: logarithms, see `log_roughness`. limits, clipped: N x 3 x H x W,
+    see `at_limits` and `cut_off`. gain: N, by what luma had been multiplied. unlimited: as picture, but not limited to
+    0..255.
     """
 
     errors: Tensor
@@ -48,7 +49,10 @@ class Reception:
     leak: Tensor
     scale: Tensor
     roughness: Tensor
+    limits: Tensor
     clipped: Tensor
+    gain: Tensor
+    unlimited: Tensor
 
 
 def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, inside: Tensor, step: float) -> Reception:
@@ -58,10 +62,9 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
     frame, a rectangle. What an attack did to the frequencies is undone.
     """
     restored = equalized(carrier, picture, code, inside, step)
-    clipped = clipped_values(picture, restored.gain)
-    picture = restored.pictures
+    limits = at_limits(picture)
     known = -functional.max_pool2d(-inside, BLOCK)
-    plane = luma(picture)
+    plane = luma(restored.pictures)
     coefficients = analyse(plane)
     # Pilots and header chips have no gates.
     stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(activity(plane, received=_ADDED * step**2), step))
@@ -73,7 +76,7 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
         errors=errors,
         data=wrap(ordered[:, 2:] * stretch / step - dither[:, 2:]),
         known=known,
-        picture=picture,
+        picture=restored.pictures.clamp(0, 255),
         step=step,
         halves=rounded / (2 * step),
         jitter=spread / step**2,
@@ -81,5 +84,8 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
         leak=leak,
         scale=scale_of(levels)[:, None],
         roughness=log_roughness(plane),
-        clipped=clipped,
+        limits=limits,
+        clipped=cut_off(limits, restored.gain),
+        gain=restored.gain,
+        unlimited=restored.pictures,
     )

@@ -1,0 +1,169 @@
+"""How bright a suspect was before its levels were changed: the lattice tells contrast, and nothing of brightness.
+
+Undoing a gain keeps every mean, and pilots look the same under any. Symbols describe how bright the original was, each
+of them all of it at once: so one number, by what all levels are off, makes what the pixels describe agree with what was
+sent. Without it the whites of a darkened picture are grey, and carry nothing, as if somebody had painted them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.models.lattice.clipping import cut_off
+from imuge_cli.models.lattice.evidence import block_probability, block_weight, guess
+from imuge_cli.models.lattice.reception import Reception
+from imuge_cli.payload.source import SOURCE_BLOCK, analyse_source, sender_scale
+
+# Grey levels: as far, and as finely, as it is looked for; and what is near enough.
+_FARTHEST, _COARSE, _FINE = 64.0, 2.0, 0.25
+# What was cut off is where the offset says, and misleads about the offset.
+_ROUNDS = 4
+# What levels are off by must explain the symbols better by so many standard deviations to be looked at, and to be
+# believed; to be believed of fewer source blocks than so many, by more; and be as many grey levels.
+_WORTH_A_LOOK, _BELIEVED, _BELIEVED_OF_FEW, _FEW, _LEAST = 1.0, 1.5, 5.0, 8, 1.0
+# Such a share of what a suspect shows must be off alike. Of blocks of which less is shown nothing is told, and so is
+# where symbols agree by less (mean cosine).
+_MOST, _SHOWN, _LEAST_COSINE = 0.75, 0.3, 0.05
+# As many symbols tell it as well as all do.
+_ENOUGH = 1 << 15
+
+
+def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Reception:
+    """The reception with the picture's levels where they were (N = 1).
+
+    probability: 1 x 1 x H x W, that a pixel was tampered with, as far as it is known.
+    """
+    mean = _mean(reception)
+    back = 1 / reception.gain.view(-1, 1, 1, 1) - 1
+    # A gain and a number that are the same for all channels; undoing kept the mean of each.
+    divided = reception.unlimited + mean * back
+    kept = -float((luma(mean) * back)[0])
+    # V may take for tampered with what was only darkened: nothing of the kind is another thing to suppose.
+    supposed = [torch.zeros_like(probability), probability]
+    best, spread = None, torch.zeros_like(divided)
+    for _ in range(_ROUNDS):
+        seen = replace(reception, picture=divided + spread)
+        found, which = max(((_offset(carrier, seen, p, kept), p) for p in supposed), key=_likelihood)
+        if best is not None and found.agreement <= best.agreement:
+            break
+        best, used, supposed = found, spread, [which]
+        spread = _between(reception, best.offset)
+        if not bool(spread.any()):
+            break
+    if best is None or best.better < _WORTH_A_LOOK:
+        return reception
+    offset = _settled(carrier, replace(reception, picture=divided + used), supposed[0], best.offset, kept)
+    if offset is None:
+        return reception
+    picture = (divided + _between(reception, offset) + offset).clamp(0, 255)
+    clipped = cut_off(reception.limits, reception.gain, reception.gain.new_tensor([offset]))
+    return replace(reception, picture=picture, clipped=clipped)
+
+
+def _between(reception: Reception, offset: float) -> Tensor:
+    """What to add to values that were cut off: they were somewhere between where the limit is now and white, or black;
+    1 x 3 x H x W, grey levels."""
+    to_white = (255 - 255 / reception.gain - offset).clamp_min(0).view(-1, 1, 1, 1)
+    return torch.where(reception.limits > 0, to_white, max(offset, 0.0)) * reception.limits / 2
+
+
+@dataclass(frozen=True)
+class _Offset:
+    """offset: what to add to the picture for symbols to fit best, grey levels. agreement: how well they do then, and
+    better: by how much better than with means where they are, standard deviations."""
+
+    offset: float
+    agreement: float
+    better: float
+
+
+def _likelihood(found: tuple[_Offset, Tensor]) -> float:
+    return found[0].agreement
+
+
+def _mean(reception: Reception) -> Tensor:
+    """Of each channel in the suspect's whole blocks, grey levels: N x 3 x 1 x 1."""
+    known = functional.interpolate(reception.known, scale_factor=BLOCK, mode="nearest")
+    shown = reception.unlimited[..., : known.shape[-2], : known.shape[-1]]
+    return (shown * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp_min(1)
+
+
+def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset: float, kept: float) -> float | None:
+    """The offset of the median source block, near another; None where it is `kept`, or not most blocks have it: they
+    are off because some of them were tampered with, and by more."""
+    for _ in range(_ROUNDS):
+        off, shown = _off_by_block(carrier, replace(reception, picture=reception.picture + offset), probability)
+        if not bool((shown > _SHOWN).any()):
+            return None
+        change = float(off[shown > _SHOWN].median())
+        offset += change
+        if abs(change) < _FINE:
+            break
+    moved = offset - kept
+    nearer = ((off - change).abs() < (off - change + moved).abs()).float()
+    if abs(moved) < _LEAST or bool((shown * nearer).sum() < _MOST * shown.sum()):
+        return None
+    few = int((shown > _SHOWN).sum()) < _FEW
+    better = _agreement(carrier, reception, probability, [offset, kept])
+    return offset if float(better[0] - better[1]) > (_BELIEVED_OF_FEW if few else _BELIEVED) else None
+
+
+def _off_by_block(carrier: Carrier, reception: Reception, probability: Tensor) -> tuple[Tensor, Tensor]:
+    """By how much source blocks are darker than symbols say, grey levels, and the share of each that is shown."""
+    trust, weight, described = _described(carrier, reception, probability)
+    turns = 2 * math.pi * (reception.data - described)
+    cosine = ((torch.cos(turns) * trust).sum() / trust.expand_as(turns).sum().clamp_min(1e-6)).clamp_min(_LEAST_COSINE)
+    # What symbols say beyond the picture, brought back through the mixing: as in `contradiction.disagreement`.
+    cells = torch.sin(turns) / (2 * math.pi * cosine)
+    back = carrier.mixing.transposed((cells * carrier.gains * trust).flatten(1))
+    missing = back * carrier.amplitude * reception.scale / (carrier.gains**2 * trust).mean().clamp_min(1e-6)
+    white = _one_brighter(carrier)
+    blocks = carrier.grid.rows * carrier.grid.columns
+    off = (missing * white).view(blocks, -1).sum(1) / white.square().view(blocks, -1).sum(1)
+    return off, functional.avg_pool2d(weight, SOURCE_BLOCK // BLOCK).flatten()
+
+
+def _described(carrier: Carrier, reception: Reception, probability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How far blocks are trusted, how far their pixels count, and the symbols of what the pixels show: N x 12 x rows x
+    columns, cells."""
+    trust = (1 - block_probability(probability, carrier)).clamp(0, 1) * reception.known
+    weight = block_weight(carrier, reception, trust)
+    symbols = carrier.mixing.forward(guess(carrier, reception, weight)) / (carrier.amplitude * reception.scale)
+    return trust, weight, symbols.view_as(reception.data) * carrier.gains
+
+
+def _offset(carrier: Carrier, reception: Reception, probability: Tensor, kept: float) -> _Offset:
+    """kept: what to add for the mean to be where it is."""
+    tried = torch.arange(-_FARTHEST, _FARTHEST + _COARSE, _COARSE, device=carrier.device) + kept
+    scores = _agreement(carrier, reception, probability, tried.tolist())
+    place = int(scores.argmax())
+    best = float(scores[place])
+    return _Offset(float(tried[place]), best, best - float(scores[len(tried) // 2]))
+
+
+def _agreement(carrier: Carrier, reception: Reception, probability: Tensor, offsets: list[float]) -> Tensor:
+    """How well symbols agree with the picture with each of some offsets, standard deviations."""
+    trust, _, described = _described(carrier, reception, probability)
+    grown = carrier.mixing.forward(_one_brighter(carrier)) / (carrier.amplitude * reception.scale)
+    brighter = grown.view_as(described) * carrier.gains
+    chosen = slice(None, None, -(-carrier.mixing.outputs // _ENOUGH))
+    off, each, weight = (
+        t.expand_as(described).flatten(1)[:, chosen] for t in (reception.data - described, brighter, trust)
+    )
+    turns = off - off.new_tensor(offsets)[:, None] * each
+    total = (torch.cos(2 * math.pi * turns) * weight).sum(1)
+    return total / math.sqrt(max(float(weight.square().sum()) / 2, 1.0))
+
+
+def _one_brighter(carrier: Carrier) -> Tensor:
+    """By how much coefficients grow, 1 x grid.size in the sender's units, with one grey level everywhere."""
+    black = torch.zeros(1, 3, carrier.grid.height, carrier.grid.width, device=carrier.device)
+    grown = analyse_source(black + 1) - analyse_source(black)
+    return (grown / sender_scale(carrier.device)).flatten(1)

@@ -1,0 +1,91 @@
+"""Suspects that were made brighter or darker as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from photographs import photograph
+
+from imuge_cli import Imuge
+from imuge_cli.attacks.benign import apply, parse
+from imuge_cli.image.picture import Picture
+from imuge_cli.lattice.transform import luma
+from imuge_cli.models.protocol import Verified
+from imuge_cli.results import VerifyResult
+
+Image = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Imuge:
+    return Imuge(device="cpu", exact=False)
+
+
+@pytest.fixture(scope="module")
+def sent(engine: Imuge) -> Image:
+    # A white suit, deep shadow and a bright background.
+    return engine.immunize(Picture(pixels=photograph("astronaut", 0, 128))).picture.as_uint8()
+
+
+def changed(picture: Image, how: str) -> Image:
+    """how: an attack, or grey levels to be added."""
+    if how[0] in "+-":
+        return np.clip(picture.astype(int) + int(how), 0, 255).astype(np.uint8)
+    return apply(parse(how), picture, np.random.default_rng(1)).image
+
+
+def received(found: VerifyResult) -> torch.Tensor:
+    """The picture that V was shown."""
+    assert isinstance(found.found, Verified)
+    return found.found.evidence.reception.picture  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.mark.parametrize(
+    "how", ["brightness:0.85", "brightness:1.15", "contrast:1.15", "contrast:0.85", "+25", "-25", "gamma:0.9"]
+)
+def test_levels_that_were_changed_are_no_tampering(engine: Imuge, sent: Image, how: str) -> None:
+    assert engine.verify(Picture(pixels=changed(sent, how))).verdict == "intact"
+
+
+@pytest.mark.parametrize("how", ["brightness:0.9", "brightness:1.1", "contrast:1.1", "+20", "-20"])
+def test_levels_are_put_back_where_they_were(engine: Imuge, sent: Image, how: str) -> None:
+    suspect = changed(sent, how)
+    before = torch.from_numpy(sent).permute(2, 0, 1)[None].float()
+    middle = ((suspect > 20) & (suspect < 235)).all(2)
+    off = (luma(received(engine.verify(Picture(pixels=suspect)))) - luma(before))[0, 0].numpy()[middle]
+    assert abs(off.mean()) < 1 and np.abs(off).mean() < 1.5
+
+
+@pytest.mark.parametrize("how", ["none", "jpeg:70", "+20"])
+def test_a_large_patch_does_not_pass_for_other_levels(engine: Imuge, sent: Image, how: str) -> None:
+    tampered = sent.copy()
+    tampered[20:150, 60:220] = 200
+    suspect = changed(tampered, how)
+    found = engine.verify(Picture(pixels=suspect))
+    assert found.mask[24:146, 64:216].mean() > 0.97
+    away = received(found)[..., 170:, :] - torch.from_numpy(sent).permute(2, 0, 1)[None, :, 170:].float()
+    assert abs(float(away.mean())) < 2
+
+
+@pytest.mark.parametrize("white", [True, False])
+@pytest.mark.parametrize("how", ["brightness:1.1", "+15", "-15", "contrast:1.1"])
+def test_what_was_painted_white_or_black_is_found_where_levels_are_cut_off(
+    engine: Imuge, sent: Image, how: str, white: bool
+) -> None:
+    suspect = changed(sent, how)
+    # Over a face, which is neither.
+    suspect[30:78, 84:132] = 255 if white else 0
+    mask = engine.verify(Picture(pixels=suspect)).mask
+    assert mask[34:74, 88:128].mean() > 0.97 and mask.mean() < 0.06
+
+
+def test_what_is_white_nearly_everywhere_is_judged_by_what_is_not(engine: Imuge) -> None:
+    original = np.clip(photograph("astronaut", 0, 128).astype(int) // 2 + 128, 0, 250).astype(np.uint8)
+    sent = engine.immunize(Picture(pixels=original)).picture.as_uint8()
+    suspect = changed(sent, "+30")
+    assert (suspect == 255).any(2).mean() > 0.3
+    assert engine.verify(Picture(pixels=suspect)).verdict == "intact"
+    suspect[30:78, 84:132] = 255
+    assert engine.verify(Picture(pixels=suspect)).mask[34:74, 88:128].mean() > 0.9
