@@ -89,3 +89,13 @@ def test_what_is_white_nearly_everywhere_is_judged_by_what_is_not(engine: Imuge)
     assert engine.verify(Picture(pixels=suspect)).verdict == "intact"
     suspect[30:78, 84:132] = 255
     assert engine.verify(Picture(pixels=suspect)).mask[34:74, 88:128].mean() > 0.9
+
+
+@pytest.mark.parametrize("how", ["brightness:0.85", "+20", "-20"])
+def test_what_is_drawn_anew_has_the_levels_of_what_is_around(engine: Imuge, sent: Image, how: str) -> None:
+    tampered = sent.copy()
+    tampered[60:120, 60:130] = 200
+    wanted = changed(sent, how)[60:120, 60:130].astype(float)
+    drawn = engine.recover(Picture(pixels=changed(tampered, how))).picture.as_uint8()[60:120, 60:130]
+    off = drawn - wanted
+    assert abs(off.mean()) < 3 and np.square(off).mean() < 14**2

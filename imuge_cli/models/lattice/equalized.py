@@ -19,10 +19,12 @@ _FEWEST = 4
 @dataclass(frozen=True)
 class Equalized:
     """pictures: N x 3 x H x W, grey levels, not limited to 0..255; whole ones become fractions where something was
-    undone. gain: N, by what luma had been multiplied."""
+    undone. gain, shift: N, and N x 3 by channel: by what levels were divided, and what was added then, grey levels, for
+    means to be where they were."""
 
     pictures: Tensor
     gain: Tensor
+    shift: Tensor
 
 
 def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, step: float) -> Equalized:
@@ -38,31 +40,31 @@ def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, 
     for number, picture in enumerate(pictures):
         phases = torch.stack([dither[0], dither[1] + chips[number]])
         results.append(_one(picture[None], inside[number, 0] > 0, slots, phases, step))
-    gains = pictures.new_tensor([gain for _, gain in results])
-    return Equalized(torch.cat([result for result, _ in results]), gains)
+    gains = pictures.new_tensor([gain for _, gain, _ in results])
+    return Equalized(torch.cat([result for result, _, _ in results]), gains, torch.stack([by for _, _, by in results]))
 
 
-def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float) -> tuple[Tensor, float]:
-    """The picture and its gain."""
+def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float) -> tuple[Tensor, float, Tensor]:
+    """The picture, its gain and what was added."""
     rows, columns = _span(inside.any(1)), _span(inside.any(0))
     frame = picture[..., rows, columns]
     top, left = -(-rows.start // BLOCK), -(-columns.start // BLOCK)
     bottom = min(rows.stop // BLOCK, slots.shape[-2])
     right = min(columns.stop // BLOCK, slots.shape[-1])
     if min(bottom - top, right - left) < _FEWEST:
-        return picture, 1.0
+        return picture, 1.0, picture.new_zeros(3)
     whole = (..., slice(top, bottom), slice(left, right))
     origin = (top * BLOCK - rows.start, left * BLOCK - columns.start)
     legible = uncut_blocks(at_limits(picture))[0, 0]
     found = find_undoing(luma(frame), origin, slots[whole], phases[whole], (step,), legible[whole[1:]])
     if found.is_plain:
-        return picture, 1.0
+        return picture, 1.0, picture.new_zeros(3)
     result = picture.clone()
     mean = frame.mean((2, 3), keepdim=True)
     # Levels that were divided by less than 1 reach farther; beyond that is what the inverse of a filter overshoots by.
     darkest, lightest = (((end - mean) / found.gain + mean) for end in (0.0, 255.0))
     result[..., rows, columns] = found.undo(frame).clamp(darkest.clamp_max(0), lightest.clamp_min(255))
-    return result, found.gain
+    return result, found.gain, mean[0, :, 0, 0] * (1 - 1 / found.gain)
 
 
 def _span(used: Tensor) -> slice:

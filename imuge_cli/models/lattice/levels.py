@@ -40,11 +40,9 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
 
     probability: 1 x 1 x H x W, that a pixel was tampered with, as far as it is known.
     """
-    mean = _mean(reception)
-    back = 1 / reception.gain.view(-1, 1, 1, 1) - 1
     # A gain and a number that are the same for all channels; undoing kept the mean of each.
-    divided = reception.unlimited + mean * back
-    kept = -float((luma(mean) * back)[0])
+    shift = reception.shift[..., None, None]
+    divided, kept = reception.unlimited - shift, float(luma(shift))
     # V may take for tampered with what was only darkened: nothing of the kind is another thing to suppose.
     supposed = [torch.zeros_like(probability), probability]
     best, spread = None, torch.zeros_like(divided)
@@ -62,9 +60,18 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
     offset = _settled(carrier, replace(reception, picture=divided + used), supposed[0], best.offset, kept)
     if offset is None:
         return reception
-    picture = (divided + _between(reception, offset) + offset).clamp(0, 255)
-    clipped = cut_off(reception.limits, reception.gain, reception.gain.new_tensor([offset]))
-    return replace(reception, picture=picture, clipped=clipped)
+    return replace(
+        reception,
+        picture=(divided + _between(reception, offset) + offset).clamp(0, 255),
+        clipped=cut_off(reception.limits, reception.gain, reception.gain.new_tensor([offset])),
+        shift=torch.full_like(reception.shift, offset),
+    )
+
+
+def as_suspect(reception: Reception, picture: Tensor) -> Tensor:
+    """A picture with the levels that the suspect has, N x 3 x H x W: what is put into it must not stand out."""
+    result: Tensor = (picture - reception.shift[..., None, None]) * reception.gain.view(-1, 1, 1, 1)
+    return result
 
 
 def _between(reception: Reception, offset: float) -> Tensor:
@@ -86,13 +93,6 @@ class _Offset:
 
 def _likelihood(found: tuple[_Offset, Tensor]) -> float:
     return found[0].agreement
-
-
-def _mean(reception: Reception) -> Tensor:
-    """Of each channel in the suspect's whole blocks, grey levels: N x 3 x 1 x 1."""
-    known = functional.interpolate(reception.known, scale_factor=BLOCK, mode="nearest")
-    shown = reception.unlimited[..., : known.shape[-2], : known.shape[-1]]
-    return (shown * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp_min(1)
 
 
 def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset: float, kept: float) -> float | None:

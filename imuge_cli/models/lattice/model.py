@@ -20,7 +20,7 @@ from imuge_cli.models.lattice.evidence import agreement_if_tampered
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_suspect, visible
 from imuge_cli.models.lattice.levelling import levels_in_frame
-from imuge_cli.models.lattice.levels import levelled
+from imuge_cli.models.lattice.levels import as_suspect, levelled
 from imuge_cli.models.lattice.locating import Locator
 from imuge_cli.models.lattice.looking import MISSED, look_behind_white, look_further, shows_nearly_all
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
@@ -195,7 +195,7 @@ class LatticeModel:
             wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
             box = _bounding_box(wanted[0, 0], _MARGIN)
             seen.append((solution, self._recovered(evidence, lost, solution, box)))
-        whole = to_array(_joined(seen).clamp(0, 255))
+        whole = to_array(as_suspect(evidence.reception, _joined(seen)).clamp(0, 255))
         information = float(solution.information)
         # What lies around the picture never was part of it, and stays, or is left out.
         inside = mask if verified.foreign is None else mask & ~verified.foreign
