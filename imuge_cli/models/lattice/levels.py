@@ -23,6 +23,8 @@ from imuge_cli.payload.source import SOURCE_BLOCK, analyse_source, sender_scale
 
 # Grey levels: as far, and as finely, as it is looked for; and what is near enough.
 _FARTHEST, _COARSE, _FINE = 64.0, 2.0, 0.25
+# V suspects what it gives more than that.
+_SUSPECTED = 0.5
 # What was cut off is where the offset says, and misleads about the offset.
 _ROUNDS = 4
 # What levels are off by must explain the symbols better by so many standard deviations to be looked at, and to be
@@ -44,7 +46,9 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
     shift = reception.shift[..., None, None]
     divided, kept = reception.unlimited - shift, float(luma(shift))
     # V may take for tampered with what was only darkened: nothing of the kind is another thing to suppose.
-    supposed = [torch.zeros_like(probability), probability]
+    supposed = [torch.zeros_like(probability)]
+    if bool((probability > _SUSPECTED).any()):
+        supposed.append(probability)
     best, spread = None, torch.zeros_like(divided)
     for _ in range(_ROUNDS):
         seen = replace(reception, picture=divided + spread)

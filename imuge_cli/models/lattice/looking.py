@@ -55,24 +55,31 @@ def look_further(
     return torch.maximum(probability, again[0]), again[1]
 
 
-def look_behind_white(networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor) -> Tensor:
-    """V's probability without a draft, 1 x 1 x H x W, and where levels were cut off what V says with one.
+def look_behind_white(
+    networks: LatticeNetworks,
+    carrier: Carrier,
+    reception: Reception,
+    first: Tensor,
+    probability: Tensor,
+    solution: Draft,
+) -> Tensor | None:
+    """V's probability without a draft, 1 x 1 x H x W, and where levels were cut off what V says with one; None where
+    it suspects nothing there.
 
     Nothing is left there of the lattice, as where somebody painted, and where it is much of a picture no draft comes
     out without its pixels either. So each part of it is drafted as if the others were what they seem to be, and not
     shown itself: symbols elsewhere say what was there, and V whether that may have become white, or black.
-    probability: V's without a draft.
+    first, probability: V's without a draft and with `solution`, 1 x 1 x H x W.
     """
     cut = _in_cut_blocks(reception)
     if not bool((cut & (probability > _SUSPECTED)).any()):
-        return probability
-    trusted = torch.where(cut, 0, probability)
+        return None
+    trusted = torch.where(cut, 0, first)
     result = trusted
     for part in _parts(carrier):
         hidden = part & cut
         if bool(hidden.any()):
-            unseen = torch.where(hidden, _HIDDEN, trusted)
-            seen = torch.sigmoid(networks.second_look(reception, networks.solve(carrier, reception, unseen, QUICK)))
+            seen, _ = _look(networks, carrier, reception, torch.where(hidden, _HIDDEN, trusted), solution)
             result = torch.where(hidden, seen, result)
     return result
 

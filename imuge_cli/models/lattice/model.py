@@ -120,18 +120,17 @@ class LatticeModel:
         reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
-        if fix.header is not None and networks.encoder is None:
+        # Without a header it is not known how large symbols are; and an encoder describes what it likes.
+        described = fix.header is not None and networks.encoder is None
+        if described:
             reception = levelled(carrier, reception, first)
-            first = look_behind_white(networks, carrier, reception, first)
-        solution = networks.solve(carrier, reception, first, QUICK)
+        probability, solution = self._looked(carrier, reception, first)
+        behind = look_behind_white(networks, carrier, reception, first, probability, solution) if described else None
+        if behind is not None:
+            first = behind
+            probability, solution = self._looked(carrier, reception, first, solution)
         if not _tells(carrier, reception, first, solution):
             return Verified(frame=frame, header=fix.header, probability=nothing, legible=False)
-        probability = torch.sigmoid(networks.second_look(reception, solution))
-        # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
-        box = _look_again(probability)
-        if box is not None:
-            solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
-            probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         doubt, unexplained = float(solution.doubt), False
         if doubt > MISSED:
             further, drafted = look_further(networks, carrier, reception, probability, solution)
@@ -139,8 +138,7 @@ class LatticeModel:
             # Otherwise what symbols contradict is left to them.
             if float((further > 0.5).float().mean()) > SEEN:
                 probability, solution = further, drafted
-        # Without a header it is not known how large symbols are; and an encoder describes what it likes.
-        if fix.header is not None and networks.encoder is None:
+        if described:
             probability = contradicted(networks, carrier, reception, probability, solution)
         inside = probability[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
@@ -156,6 +154,20 @@ class LatticeModel:
             evidence=_Evidence(carrier, reception, probability),
             foreign=around,
         )
+
+    def _looked(
+        self, carrier: Carrier, reception: Reception, first: Tensor, before: Draft | None = None
+    ) -> tuple[Tensor, Draft]:
+        """V's probability with drafts, 1 x 1 x H x W, and the last of them. first: V's probability without one."""
+        networks = self._networks
+        solution = networks.solve(carrier, reception, first, QUICK, before=before)
+        probability = torch.sigmoid(networks.second_look(reception, solution))
+        # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
+        box = _look_again(probability)
+        if box is not None:
+            solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
+            probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
+        return probability, solution
 
     def _receive(self, pixels: Pixels, carrier: Carrier, frame: Frame, fix: Fix) -> Reception:
         canvas = torch.full((1, 3, *frame.canvas), 128.0, device=self._device)
