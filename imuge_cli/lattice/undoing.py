@@ -68,7 +68,8 @@ def find_undoing(
         if score > filtered.score + _BETTER * filtered.count:
             return Undoing(filtered.step, filtered.response, resampling)
     if filtered.response.blur == filtered.response.shape == 0 and _tell_more(legible):
-        filtered = fit(whole, order, phases, steps, legible)
+        told = fit(whole, order, phases, steps, legible)
+        filtered = filtered if told.response.is_plain else told
     return Undoing(filtered.step, filtered.response, None)
 
 
