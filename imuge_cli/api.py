@@ -395,8 +395,8 @@ def _mask_of(verified: Verified) -> Mask:
     guard = DEFAULT_GUARD.at_scale(verified.frame.scale)
     if verified.assumed:
         guard = guard.as_written()
-    if verified.frame.placement is not None:
-        guard = guard.interpolated()
+    if verified.frame.placement is not None or verified.retoned:
+        guard = guard.lenient()
     if verified.forewarned:
         guard = guard.forewarned(verified.probability.size)
     if verified.foreign is None:

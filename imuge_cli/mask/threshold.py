@@ -39,9 +39,9 @@ class Guard:
         """The guard for a map enlarged by a factor of `scale`; a smaller map keeps the guard as it is."""
         return replace(self, minimum_area=math.ceil(self.minimum_area * max(1.0, scale) ** 2))
 
-    def interpolated(self) -> Guard:
-        """The guard for a suspect that lies between the pixels of the picture that was immunized: what was clipped
-        there is smeared, and looks a little tampered with."""
+    def lenient(self) -> Guard:
+        """The guard for a suspect that lies between the pixels of the picture that was immunized, or was brightened and
+        the like: what was clipped is smeared there, or new, and looks a little tampered with."""
         return replace(self, convincing=0.8)
 
     def as_written(self) -> Guard:

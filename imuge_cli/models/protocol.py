@@ -63,7 +63,8 @@ class Verified:
     nor its absence can be told. forewarned: what was sent and what the suspect shows differ by more than noise mostly
     makes them. unexplained: by so much that something was changed, even if the probability does not say where. assumed:
     the family cannot tell whether a picture was immunized, and takes it for that. foreign: height x width, the
-    suspect's pixels that lie around the original and show nothing of it; None where there are none.
+    suspect's pixels that lie around the original and show nothing of it; None where there are none. retoned: its levels
+    were changed as a whole, brightened say, and what was cut off at white or black looks a little tampered with.
     """
 
     frame: Frame | None
@@ -75,6 +76,7 @@ class Verified:
     unexplained: bool = False
     assumed: bool = False
     foreign: Mask | None = None
+    retoned: bool = False
 
 
 @dataclass(frozen=True)

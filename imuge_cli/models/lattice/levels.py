@@ -33,6 +33,8 @@ _WORTH_A_LOOK, _BELIEVED, _BELIEVED_OF_FEW, _FEW, _LEAST = 1.0, 1.5, 5.0, 8, 1.0
 # Such a share of what a suspect shows must be off alike. Of blocks of which less is shown nothing is told, and so is
 # where symbols agree by less (mean cosine).
 _MOST, _SHOWN, _LEAST_COSINE = 0.75, 0.3, 0.05
+# What is a considerable change: of contrast, and of brightness in grey levels.
+_STRETCHED, _MOVED = 0.03, 4.0
 # As many symbols tell it as well as all do.
 _ENOUGH = 1 << 15
 
@@ -72,8 +74,16 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
     )
 
 
+def retoned(reception: Reception) -> bool:
+    """Whether the suspect's levels were changed considerably (N = 1)."""
+    return abs(float(reception.gain) - 1) > _STRETCHED or float(reception.shift.abs().max()) > _MOVED
+
+
 def as_suspect(reception: Reception, picture: Tensor) -> Tensor:
-    """A picture with the levels that the suspect has, N x 3 x H x W: what is put into it must not stand out."""
+    """A picture with the levels that the suspect has, 1 x 3 x H x W: what is put into it must not stand out. A small
+    gain may be a part of what undid a blur, and says nothing of levels."""
+    if not retoned(reception):
+        return picture
     result: Tensor = (picture - reception.shift[..., None, None]) * reception.gain.view(-1, 1, 1, 1)
     return result
 
