@@ -32,7 +32,7 @@ _ROUNDS = 4
 _WORTH_A_LOOK, _BELIEVED, _BELIEVED_OF_FEW, _FEW, _LEAST = 1.0, 1.5, 5.0, 8, 1.0
 # Such a share of what a suspect shows must be off alike. Of blocks of which less is shown nothing is told, and so is
 # where symbols agree by less (mean cosine).
-_MOST, _SHOWN, _LEAST_COSINE = 0.75, 0.3, 0.05
+_MOST, _SHOWN, _LEAST_COSINE = 0.75, 0.3, 0.1
 # What is a considerable change: of contrast, and of brightness in grey levels.
 _STRETCHED, _MOVED = 0.03, 4.0
 # As many symbols tell it as well as all do.
@@ -113,8 +113,9 @@ def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset
     """The offset of the median source block, near another; None where it is `kept`, or not most blocks have it: they
     are off because some of them were tampered with, and by more."""
     for _ in range(_ROUNDS):
-        off, shown = _off_by_block(carrier, replace(reception, picture=reception.picture + offset), probability)
-        if not bool((shown > _SHOWN).any()):
+        moved_there = replace(reception, picture=reception.picture + offset)
+        off, shown, cosine = _off_by_block(carrier, moved_there, probability)
+        if cosine < _LEAST_COSINE or not bool((shown > _SHOWN).any()):
             return None
         change = float(off[shown > _SHOWN].median())
         offset += change
@@ -129,19 +130,20 @@ def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset
     return offset if float(better[0] - better[1]) > (_BELIEVED_OF_FEW if few else _BELIEVED) else None
 
 
-def _off_by_block(carrier: Carrier, reception: Reception, probability: Tensor) -> tuple[Tensor, Tensor]:
-    """By how much source blocks are darker than symbols say, grey levels, and the share of each that is shown."""
+def _off_by_block(carrier: Carrier, reception: Reception, probability: Tensor) -> tuple[Tensor, Tensor, float]:
+    """By how much source blocks are darker than symbols say, grey levels; the share of each that is shown; and the mean
+    cosine of what symbols are off."""
     trust, weight, described = _described(carrier, reception, probability)
     turns = 2 * math.pi * (reception.data - described)
-    cosine = ((torch.cos(turns) * trust).sum() / trust.expand_as(turns).sum().clamp_min(1e-6)).clamp_min(_LEAST_COSINE)
+    cosine = float((torch.cos(turns) * trust).sum() / trust.expand_as(turns).sum().clamp_min(1e-6))
     # What symbols say beyond the picture, brought back through the mixing: as in `contradiction.disagreement`.
-    cells = torch.sin(turns) / (2 * math.pi * cosine)
+    cells = torch.sin(turns) / (2 * math.pi * max(cosine, _LEAST_COSINE))
     back = carrier.mixing.transposed((cells * carrier.gains * trust).flatten(1))
     missing = back * carrier.amplitude * reception.scale / (carrier.gains**2 * trust).mean().clamp_min(1e-6)
     white = _one_brighter(carrier)
     blocks = carrier.grid.rows * carrier.grid.columns
     off = (missing * white).view(blocks, -1).sum(1) / white.square().view(blocks, -1).sum(1)
-    return off, functional.avg_pool2d(weight, SOURCE_BLOCK // BLOCK).flatten()
+    return off, functional.avg_pool2d(weight, SOURCE_BLOCK // BLOCK).flatten(), cosine
 
 
 def _described(carrier: Carrier, reception: Reception, probability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
