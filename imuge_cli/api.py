@@ -256,6 +256,7 @@ class Imuge:
             tampered_share=float(mask.mean()),
             regions=tuple(regions(mask, verified.probability, around)),
             foreign=around,
+            tone=verified.tone,
             layer="networks" if verified.assumed else "lattice",
             seconds=0.0,
             found=verified,
@@ -395,7 +396,7 @@ def _mask_of(verified: Verified) -> Mask:
     guard = DEFAULT_GUARD.at_scale(verified.frame.scale)
     if verified.assumed:
         guard = guard.as_written()
-    if verified.frame.placement is not None or verified.retoned:
+    if verified.frame.placement is not None or verified.tone is not None:
         guard = guard.lenient()
     if verified.forewarned:
         guard = guard.forewarned(verified.probability.size)

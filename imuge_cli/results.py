@@ -8,7 +8,7 @@ from typing import TypeAlias
 from imuge_cli.exact.answer import Answer, Tiles
 from imuge_cli.image.picture import Picture
 from imuge_cli.mask.regions import Region
-from imuge_cli.models.protocol import Mask, Probability, Verified
+from imuge_cli.models.protocol import Mask, Probability, Tone, Verified
 
 Window: TypeAlias = tuple[slice, slice]
 _EXIT_CODES = {"exact": 0, "intact": 0, "tampered": 1, "not-found": 3}
@@ -60,7 +60,8 @@ class Synchronisation:
 class VerifyResult:
     """mask, probability: the suspect's height x width. tampered_share: of its pixels. regions: largest first, those
     around the original last. foreign: h x w, the pixels that lie around the original (a frame, a screenshot's rest),
-    which count as tampered as well; None where there are none.
+    which count as tampered as well; None where there are none. tone: how levels were changed as a whole, which is no
+    tampering; None where they were not, or the exact layer answered.
 
     verdict: `exact` (bit for bit what was published), `intact` (content untouched), `tampered`, `not-found`. layer:
     which answered, `exact`, `lattice`, or `networks` where a model without one takes it for granted that a picture
@@ -83,6 +84,7 @@ class VerifyResult:
     seconds: float
     tiles: Tiles | None = None
     foreign: Mask | None = None
+    tone: Tone | None = None
     found: Verified | Answer | Framed | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -89,6 +89,7 @@ def describe(report: Report, console: Console) -> str:
         percent,
         reference_text,
         tiles_text,
+        tone_text,
     )
 
     found = report.verification
@@ -117,7 +118,7 @@ def describe(report: Report, console: Console) -> str:
         lines.append(f"  {ASSUMED}")
     if found.tiles is not None and found.verdict != "exact":
         lines.append(f"  tiles of 16 x 16 pixels: {tiles_text(found.tiles)}")
-    lines += [f"  {line}" for line in around_text(found)]
+    lines += [f"  {line}" for line in [*around_text(found), *tone_text(found)]]
     inside = inside_regions(found)
     lines += [
         f"  {box_text(region.box)}: {region.pixels} pixels, confidence {figure(region.confidence)}"

@@ -54,6 +54,15 @@ class Immunized:
 
 
 @dataclass(frozen=True)
+class Tone:
+    """How levels were changed as a whole: the original's times `contrast`, plus `brightness`, in grey levels, or None
+    where that is not known. A gamma is told as the line that comes nearest."""
+
+    contrast: float
+    brightness: float | None
+
+
+@dataclass(frozen=True)
 class Verified:
     """What was found in a suspect: `frame` None means that no immunization was found.
 
@@ -63,8 +72,8 @@ class Verified:
     nor its absence can be told. forewarned: what was sent and what the suspect shows differ by more than noise mostly
     makes them. unexplained: by so much that something was changed, even if the probability does not say where. assumed:
     the family cannot tell whether a picture was immunized, and takes it for that. foreign: height x width, the
-    suspect's pixels that lie around the original and show nothing of it; None where there are none. retoned: its levels
-    were changed as a whole, brightened say, and what was cut off at white or black looks a little tampered with.
+    suspect's pixels that lie around the original and show nothing of it; None where there are none. tone: how levels
+    were changed as a whole, None where they were not; what was cut off at white or black looks a little tampered with.
     """
 
     frame: Frame | None
@@ -76,7 +85,7 @@ class Verified:
     unexplained: bool = False
     assumed: bool = False
     foreign: Mask | None = None
-    retoned: bool = False
+    tone: Tone | None = None
 
 
 @dataclass(frozen=True)

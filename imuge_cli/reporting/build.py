@@ -27,6 +27,7 @@ from imuge_cli.reporting.schema import (
     Size,
     SynchronisationReport,
     TilesReport,
+    ToneReport,
     VerificationReport,
 )
 
@@ -212,6 +213,7 @@ def _verification(result: VerifyResult) -> VerificationReport:
         tiles=None if result.tiles is None else TilesReport(**asdict(result.tiles)),
         foreign_share=0.0 if result.foreign is None else float((result.mask & result.foreign).mean()),
         picture=None if result.foreign is None else _bounds(~result.foreign),
+        tone=None if result.tone is None else ToneReport(float(result.tone.contrast), _finite(result.tone.brightness)),
     )
 
 

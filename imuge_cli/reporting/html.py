@@ -32,6 +32,7 @@ from imuge_cli.reporting.wording import (
     reference_text,
     regions_text,
     tiles_text,
+    tone_text,
     verdict_of,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "regions_text",
     "suspect_thumbnails",
     "tiles_text",
+    "tone_text",
 ]
 
 _CELL = 200  # pixels of the longer side of a picture in the contact sheet

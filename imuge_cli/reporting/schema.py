@@ -134,11 +134,21 @@ class TilesReport:
 
 
 @dataclass(frozen=True)
+class ToneReport:
+    """How a suspect's levels were changed as a whole, which is no tampering: the original's times `contrast`, plus
+    `brightness` (grey levels of 0..255), None where that is not known.
+    """
+
+    contrast: float
+    brightness: float | None
+
+
+@dataclass(frozen=True)
 class VerificationReport:
     """What verify found; inside a recover report it describes the suspect. tiles: None where the lattice answered.
 
     foreign_share: what of tampered_share lies around the original (a frame, say) and is no part of it. picture: the
-    bounds of what is the original's, None where nothing lies around it.
+    bounds of what is the original's, None where nothing lies around it. tone: None where levels are the original's.
     """
 
     verdict: Verdict
@@ -151,6 +161,7 @@ class VerificationReport:
     tiles: TilesReport | None = None
     foreign_share: Share = 0.0
     picture: Box | None = None
+    tone: ToneReport | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from imuge_cli.reporting.wording import (
     place_text,
     reference_text,
     tiles_text,
+    tone_text,
     verdict_of,
 )
 
@@ -106,6 +107,7 @@ def _verification_rows(report: Report) -> list[tuple[str, str]]:
         ("Confidence", figure(found.confidence)),
     ]
     rows += [("Around the original", text(line)) for line in around_text(found)]
+    rows += [("Levels", text(line)) for line in tone_text(found)]
     if found.image_id is not None:
         rows.append(("Picture's number", str(found.image_id)))
     if found.synchronisation is not None:

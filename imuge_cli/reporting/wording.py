@@ -41,12 +41,14 @@ def _found(report: Report) -> list[str]:
     if found.verdict == "exact":
         return ["Bit for bit what was immunized."]
     if found.verdict == "intact":
-        return ["The content is what was immunized; the file was post-processed, but not tampered with."]
+        intact = "The content is what was immunized; the file was post-processed, but not tampered with."
+        return [intact, *(f"{line}." for line in tone_text(found))]
     if found.verdict == "tampered":
         inside = inside_regions(found)
         regions = f" in {regions_text(len(inside))}" if inside else ""
         told = [f"{percent(found.tampered_share - found.foreign_share)} of the pixels count as tampered{regions}."]
-        return (told if not found.foreign_share or inside else []) + [f"{line}." for line in around_text(found)]
+        besides = [f"{line}." for line in (*around_text(found), *tone_text(found))]
+        return (told if not found.foreign_share or inside else []) + besides
     if found.synchronisation is not None:
         return ["Immunized with this key, but too little of that is left to tell what was changed."]
     return ["No immunization was found: never immunized, another key, or damaged beyond reading."]
@@ -70,6 +72,17 @@ def around_text(found: VerificationReport) -> list[str]:
     if found.picture is not None:
         told += f", which is in {box_text(found.picture)}"
     return [told if inside_regions(found) else f"{told}; nothing in it was changed"]
+
+
+def tone_text(found: VerificationReport) -> list[str]:
+    """How levels were changed as a whole: one line, or none where they were not."""
+    if found.tone is None:
+        return []
+    contrast, brightness = found.tone.contrast, found.tone.brightness
+    told = [f"multiplied by {contrast:.2f}"] if f"{contrast:.2f}" != "1.00" else []
+    if brightness is not None and round(brightness) != 0:
+        told.append(f"{abs(brightness):.0f} of 255 {'added' if brightness > 0 else 'taken away'}")
+    return [f"Its levels were changed as a whole ({', '.join(told)})"] if told else []
 
 
 def box_text(box: Box) -> str:

@@ -66,6 +66,7 @@ class VerifyResult:
     seconds: float
     tiles: None = None
     foreign: NDArray[np.bool_] | None = None
+    tone: object = None
 
     @property
     def exit_code(self) -> int:

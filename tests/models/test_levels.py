@@ -58,6 +58,31 @@ def test_levels_are_put_back_where_they_were(engine: Imuge, sent: Image, how: st
     assert abs(off.mean()) < 1 and np.abs(off).mean() < 1.5
 
 
+@pytest.mark.parametrize(
+    ("how", "contrast", "brightness"),
+    [
+        ("brightness:0.85", 0.85, 0),
+        ("brightness:1.2", 1.2, 0),
+        ("+20", 1, 20),
+        ("-20", 1, -20),
+        ("contrast:0.8", 0.8, None),
+    ],
+)
+def test_how_levels_were_changed_is_told(
+    engine: Imuge, sent: Image, how: str, contrast: float, brightness: float | None
+) -> None:
+    tone = engine.verify(Picture(pixels=changed(sent, how))).tone
+    assert tone is not None and tone.contrast == pytest.approx(contrast, abs=0.011)
+    if brightness is not None:
+        assert tone.brightness == pytest.approx(brightness, abs=2)
+
+
+@pytest.mark.parametrize("how", ["none", "jpeg:70", "jpeg:50", "blur:5", "crop:0.7", "noise:5", "scale-back:0.5"])
+def test_of_levels_that_were_left_alone_nothing_is_told(engine: Imuge, sent: Image, how: str) -> None:
+    found = engine.verify(Picture(pixels=changed(sent, how)))
+    assert found.verdict == "intact" and found.tone is None
+
+
 @pytest.mark.parametrize("how", ["none", "jpeg:70", "+20"])
 def test_a_large_patch_does_not_pass_for_other_levels(engine: Imuge, sent: Image, how: str) -> None:
     tampered = sent.copy()

@@ -55,6 +55,7 @@ def verify_result(verdict: str = "tampered", **changes: Any) -> Any:
         "mask": mask,
         "tiles": None,
         "foreign": None,
+        "tone": None,
         "probability": mask.astype(np.float32) * 0.5,
         "synchronisation": part(
             offset_rows=3,

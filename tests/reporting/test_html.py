@@ -12,6 +12,7 @@ import pytest
 from reporting_results import part, picture, verify_result
 
 import imuge_cli.reporting
+from imuge_cli.models.protocol import Tone
 from imuge_cli.reporting import ReferenceFigures, Report, error_report, immunize_report, recover_report, verify_report
 from imuge_cli.reporting.html import Thumbnail, page, percent
 from imuge_cli.reporting.schema import Box
@@ -121,6 +122,31 @@ def test_everything_about_a_recovered_file_is_told() -> None:
         "2.50 s", "UTC", f"in/s.jpg SHA-256 {'1' * 64}", f"out/s.recovered.bmp SHA-256 {'2' * 64}", "Mask written -",
     ):  # fmt: skip
         assert words in seen, words
+
+
+@pytest.mark.parametrize(
+    ("tone", "words"),
+    [
+        (Tone(0.9, 0.2), "Its levels were changed as a whole (multiplied by 0.90)."),
+        (Tone(1.0, -20.4), "Its levels were changed as a whole (20 of 255 taken away)."),
+        (Tone(1.15, 8.0), "Its levels were changed as a whole (multiplied by 1.15, 8 of 255 added)."),
+        (Tone(1.1, None), "Its levels were changed as a whole (multiplied by 1.10)."),
+    ],
+)
+def test_levels_that_were_changed_as_a_whole_are_told(tone: Tone, words: str) -> None:
+    blank = np.zeros((40, 60), bool)
+    for result in (
+        verify_result(tone=tone),
+        verify_result(verdict="intact", mask=blank, regions=(), tampered_share=0.0, tone=tone),
+    ):
+        report = verify_report(result, file="s.jpg")
+        assert report.verification is not None and report.verification.tone is not None
+        assert (report.verification.tone.contrast, report.verification.tone.brightness) == (
+            tone.contrast,
+            tone.brightness,
+        )
+        assert words in Structure(page([(report, [])], title="t")).shown
+    assert "Its levels" not in Structure(page([(verify_report(verify_result(), file="s.jpg"), [])], title="t")).shown
 
 
 def framed(inside: bool) -> Report:

@@ -44,7 +44,7 @@ def test_verify_report_says_everything_the_contract_asks_for() -> None:
         "confidence": 0.75,
         "foreign": False,
     }
-    assert found["foreign_share"] == 0 and found["picture"] is None
+    assert found["foreign_share"] == 0 and found["picture"] is None and found["tone"] is None
     assert found["synchronisation"] == {
         "offset_rows": 3,
         "offset_cols": 4,

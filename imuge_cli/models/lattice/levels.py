@@ -19,6 +19,7 @@ from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.clipping import cut_off
 from imuge_cli.models.lattice.evidence import block_probability, block_weight, guess
 from imuge_cli.models.lattice.reception import Reception
+from imuge_cli.models.protocol import Tone
 from imuge_cli.payload.source import SOURCE_BLOCK, analyse_source, sender_scale
 
 # Grey levels: as far, and as finely, as it is looked for; and what is near enough.
@@ -74,15 +75,19 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
     )
 
 
-def retoned(reception: Reception) -> bool:
-    """Whether the suspect's levels were changed considerably (N = 1)."""
-    return abs(float(reception.gain) - 1) > _STRETCHED or float(reception.shift.abs().max()) > _MOVED
+def tone(reception: Reception) -> Tone | None:
+    """How the suspect's levels were changed, None where not considerably (N = 1)."""
+    gain, shift = float(reception.gain), reception.shift[0]
+    if abs(gain - 1) <= _STRETCHED and float(shift.abs().max()) <= _MOVED:
+        return None
+    # Means that were kept, each channel's its own, say nothing of brightness.
+    return Tone(gain, -gain * float(shift[0]) if bool((shift == shift[0]).all()) else None)
 
 
 def as_suspect(reception: Reception, picture: Tensor) -> Tensor:
     """A picture with the levels that the suspect has, 1 x 3 x H x W: what is put into it must not stand out. A small
     gain may be a part of what undid a blur, and says nothing of levels."""
-    if not retoned(reception):
+    if tone(reception) is None:
         return picture
     result: Tensor = (picture - reception.shift[..., None, None]) * reception.gain.view(-1, 1, 1, 1)
     return result

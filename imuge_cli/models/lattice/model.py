@@ -20,7 +20,7 @@ from imuge_cli.models.lattice.evidence import agreement_if_tampered
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_suspect, visible
 from imuge_cli.models.lattice.levelling import levels_in_frame
-from imuge_cli.models.lattice.levels import as_suspect, levelled, retoned
+from imuge_cli.models.lattice.levels import as_suspect, levelled, tone
 from imuge_cli.models.lattice.locating import Locator
 from imuge_cli.models.lattice.looking import MISSED, look_behind_white, look_further, shows_nearly_all
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
@@ -153,7 +153,7 @@ class LatticeModel:
             unexplained=unexplained,
             evidence=_Evidence(carrier, reception, probability),
             foreign=around,
-            retoned=retoned(reception),
+            tone=tone(reception),
         )
 
     def _looked(
