@@ -19,7 +19,7 @@ from imuge_cli.lattice.tiles import tiles
 from imuge_cli.lattice.transform import BLOCK, analyse
 
 _PADDING = 16
-_GAINS = tuple(1 + 0.01 * number for number in range(-30, 31))
+_GAINS = tuple(1 + 0.01 * number for number in range(-40, 61))
 _BLURS = (-0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 0.8, 1.2, 1.7)
 # An answer must beat the plain one by so many standard deviations, and by this share; after the first tries by so many.
 _STANDARD_DEVIATIONS = 5.0

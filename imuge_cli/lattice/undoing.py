@@ -14,6 +14,8 @@ from imuge_cli.lattice.transform import BLOCK
 _BETTER = 0.01
 # Where not even so many standard deviations speak for the lattice there is no use in looking for sizes.
 _WORTH_A_LOOK = 2.0
+# Pixels squared, see `Response`: less is within what stretched levels that were rounded and cut off pass for.
+_SHARPENED = -0.15
 # Fewer rows or columns of blocks tell little of frequencies, and filters reach beyond them.
 _FEWEST = 4
 
@@ -34,7 +36,7 @@ class Undoing:
     @property
     def gain(self) -> float:
         """By what levels were stretched; 1 where the picture was resampled or sharpened, which a gain is a part of."""
-        return self.response.gain if self.resampling is None and self.response.blur >= 0 else 1.0
+        return self.response.gain if self.resampling is None and self.response.blur > _SHARPENED else 1.0
 
     def undo(self, planes: Tensor) -> Tensor:
         """Planes N x C x H x W, of the frame that was looked at, as they were before."""

@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from photographs import photograph
+from PIL import Image, ImageOps
 
 from imuge_cli import Imuge
 from imuge_cli.attacks.benign import apply, parse
@@ -15,7 +16,7 @@ from imuge_cli.lattice.transform import luma
 from imuge_cli.models.protocol import Verified
 from imuge_cli.results import VerifyResult
 
-Image = NDArray[np.uint8]
+Pixels8 = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +25,17 @@ def engine() -> Imuge:
 
 
 @pytest.fixture(scope="module")
-def sent(engine: Imuge) -> Image:
+def sent(engine: Imuge) -> Pixels8:
     # A white suit, deep shadow and a bright background.
     return engine.immunize(Picture(pixels=photograph("astronaut", 0, 128))).picture.as_uint8()
 
 
-def changed(picture: Image, how: str) -> Image:
-    """how: an attack, or grey levels to be added."""
+def changed(picture: Pixels8, how: str) -> Pixels8:
+    """how: an attack, grey levels to be added, or `auto` for levels stretched to black and white."""
     if how[0] in "+-":
         return np.clip(picture.astype(int) + int(how), 0, 255).astype(np.uint8)
+    if how == "auto":
+        return np.array(ImageOps.autocontrast(Image.fromarray(picture), cutoff=1, preserve_tone=True))
     return apply(parse(how), picture, np.random.default_rng(1)).image
 
 
@@ -43,14 +46,14 @@ def received(found: VerifyResult) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "how", ["brightness:0.85", "brightness:1.15", "contrast:1.15", "contrast:0.85", "+25", "-25", "gamma:0.9"]
+    "how", ["brightness:0.85", "brightness:1.15", "contrast:1.15", "contrast:0.85", "+25", "-25", "gamma:0.9", "auto"]
 )
-def test_levels_that_were_changed_are_no_tampering(engine: Imuge, sent: Image, how: str) -> None:
+def test_levels_that_were_changed_are_no_tampering(engine: Imuge, sent: Pixels8, how: str) -> None:
     assert engine.verify(Picture(pixels=changed(sent, how))).verdict == "intact"
 
 
 @pytest.mark.parametrize("how", ["brightness:0.9", "brightness:1.1", "contrast:1.1", "+20", "-20"])
-def test_levels_are_put_back_where_they_were(engine: Imuge, sent: Image, how: str) -> None:
+def test_levels_are_put_back_where_they_were(engine: Imuge, sent: Pixels8, how: str) -> None:
     suspect = changed(sent, how)
     before = torch.from_numpy(sent).permute(2, 0, 1)[None].float()
     middle = ((suspect > 20) & (suspect < 235)).all(2)
@@ -69,7 +72,7 @@ def test_levels_are_put_back_where_they_were(engine: Imuge, sent: Image, how: st
     ],
 )
 def test_how_levels_were_changed_is_told(
-    engine: Imuge, sent: Image, how: str, contrast: float, brightness: float | None
+    engine: Imuge, sent: Pixels8, how: str, contrast: float, brightness: float | None
 ) -> None:
     tone = engine.verify(Picture(pixels=changed(sent, how))).tone
     assert tone is not None and tone.contrast == pytest.approx(contrast, abs=0.011)
@@ -78,13 +81,13 @@ def test_how_levels_were_changed_is_told(
 
 
 @pytest.mark.parametrize("how", ["none", "jpeg:70", "jpeg:50", "blur:5", "crop:0.7", "noise:5", "scale-back:0.5"])
-def test_of_levels_that_were_left_alone_nothing_is_told(engine: Imuge, sent: Image, how: str) -> None:
+def test_of_levels_that_were_left_alone_nothing_is_told(engine: Imuge, sent: Pixels8, how: str) -> None:
     found = engine.verify(Picture(pixels=changed(sent, how)))
     assert found.verdict == "intact" and found.tone is None
 
 
 @pytest.mark.parametrize("how", ["none", "jpeg:70", "+20"])
-def test_a_large_patch_does_not_pass_for_other_levels(engine: Imuge, sent: Image, how: str) -> None:
+def test_a_large_patch_does_not_pass_for_other_levels(engine: Imuge, sent: Pixels8, how: str) -> None:
     tampered = sent.copy()
     tampered[20:150, 60:220] = 200
     suspect = changed(tampered, how)
@@ -97,7 +100,7 @@ def test_a_large_patch_does_not_pass_for_other_levels(engine: Imuge, sent: Image
 @pytest.mark.parametrize("white", [True, False])
 @pytest.mark.parametrize("how", ["brightness:1.1", "+15", "-15", "contrast:1.1"])
 def test_what_was_painted_white_or_black_is_found_where_levels_are_cut_off(
-    engine: Imuge, sent: Image, how: str, white: bool
+    engine: Imuge, sent: Pixels8, how: str, white: bool
 ) -> None:
     suspect = changed(sent, how)
     # Over a face, which is neither.
@@ -117,10 +120,21 @@ def test_what_is_white_nearly_everywhere_is_judged_by_what_is_not(engine: Imuge)
 
 
 @pytest.mark.parametrize("how", ["brightness:0.85", "+20", "-20"])
-def test_what_is_drawn_anew_has_the_levels_of_what_is_around(engine: Imuge, sent: Image, how: str) -> None:
+def test_what_is_drawn_anew_has_the_levels_of_what_is_around(engine: Imuge, sent: Pixels8, how: str) -> None:
     tampered = sent.copy()
     tampered[60:120, 60:130] = 200
     wanted = changed(sent, how)[60:120, 60:130].astype(float)
     drawn = engine.recover(Picture(pixels=changed(tampered, how))).picture.as_uint8()[60:120, 60:130]
     off = drawn - wanted
     assert abs(off.mean()) < 3 and np.square(off).mean() < 14**2
+
+
+def test_levels_stretched_to_black_and_white_are_no_tampering(engine: Imuge) -> None:
+    # A grey day: what a program makes of it is half as much contrast again.
+    hazy = (photograph("astronaut", 0, 128).astype(int) * 5 // 8 + 50).astype(np.uint8)
+    suspect = changed(engine.immunize(Picture(pixels=hazy)).picture.as_uint8(), "auto")
+    found = engine.verify(Picture(pixels=suspect))
+    assert found.verdict == "intact" and found.tone is not None and found.tone.contrast > 1.3
+    suspect[30:78, 84:132] = 128
+    mask = engine.verify(Picture(pixels=suspect)).mask
+    assert mask[34:74, 88:128].mean() > 0.97 and mask.mean() < 0.06
