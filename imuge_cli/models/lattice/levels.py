@@ -38,6 +38,8 @@ _MOST, _SHOWN, _LEAST_COSINE = 0.75, 0.3, 0.1
 _STRETCHED, _MOVED = 0.03, 4.0
 # As many symbols tell it as well as all do.
 _ENOUGH = 1 << 15
+# Offsets that are tried together: more take megabytes.
+_TOGETHER = 8
 
 
 def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Reception:
@@ -47,14 +49,14 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
     """
     # A gain and a number that are the same for all channels; undoing kept the mean of each.
     shift = reception.shift[..., None, None]
-    divided, kept = reception.unlimited - shift, float(luma(shift))
+    divided, kept = reception.unlimited - shift if bool(shift.any()) else reception.unlimited, float(luma(shift))
     # V may take for tampered with what was only darkened: nothing of the kind is another thing to suppose.
     supposed = [torch.zeros_like(probability)]
     if bool((probability > _SUSPECTED).any()):
         supposed.append(probability)
-    best, spread = None, torch.zeros_like(divided)
+    best, spread = None, torch.zeros(1, device=divided.device)
     for _ in range(_ROUNDS):
-        seen = replace(reception, picture=divided + spread)
+        seen = replace(reception, picture=divided + spread if best else divided)
         found, which = max(((_offset(carrier, seen, p, kept), p) for p in supposed), key=_likelihood)
         if best is not None and found.agreement <= best.agreement:
             break
@@ -178,8 +180,12 @@ def _agreement(carrier: Carrier, reception: Reception, probability: Tensor, offs
     off, each, weight = (
         t.expand_as(described).flatten(1)[:, chosen] for t in (reception.data - described, brighter, trust)
     )
-    turns = off - off.new_tensor(offsets)[:, None] * each
-    total = (torch.cos(2 * math.pi * turns) * weight).sum(1)
+    total = torch.cat(
+        [
+            (torch.cos(2 * math.pi * (off - some[:, None] * each)) * weight).sum(1)
+            for some in torch.split(off.new_tensor(offsets), _TOGETHER)
+        ]
+    )
     return total / math.sqrt(max(float(weight.square().sum()) / 2, 1.0))
 
 

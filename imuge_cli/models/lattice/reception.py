@@ -77,7 +77,8 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
         errors=errors,
         data=wrap(ordered[:, 2:] * stretch / step - dither[:, 2:]),
         known=known,
-        picture=restored.pictures.clamp(0, 255),
+        # Of which copies would take megabytes: without a gain it is limited already.
+        picture=restored.pictures.clamp(0, 255) if bool((restored.gain != 1).any()) else restored.pictures,
         step=step,
         halves=rounded / (2 * step),
         jitter=spread / step**2,
