@@ -74,14 +74,7 @@ def look_behind_white(
     cut = _in_cut_blocks(reception)
     if not bool((cut & (probability > _SUSPECTED)).any()):
         return None
-    trusted = torch.where(cut, 0, first)
-    result = trusted
-    for part in _parts(carrier):
-        hidden = part & cut
-        if bool(hidden.any()):
-            seen, _ = _look(networks, carrier, reception, torch.where(hidden, _HIDDEN, trusted), solution)
-            result = torch.where(hidden, seen, result)
-    return result
+    return _part_by_part(networks, carrier, reception, torch.where(cut, 0, first), solution, cut)
 
 
 def _in_cut_blocks(reception: Reception) -> Tensor:
@@ -121,15 +114,31 @@ def _crossed(
     networks: LatticeNetworks, carrier: Carrier, reception: Reception, probability: Tensor, solution: Draft
 ) -> tuple[Tensor, Draft]:
     """Every part of the picture by a draft that was not shown it, as in cross-validation, then looks as ever."""
-    apart = probability.clone()
-    for hidden in _parts(carrier):
-        unseen = torch.where(hidden, probability.clamp_min(_HIDDEN), probability)
-        seen, _ = _look(networks, carrier, reception, unseen, solution)
-        apart = torch.where(hidden, seen, apart)
-    probability = apart
+    everywhere = torch.ones_like(probability, dtype=torch.bool)
+    probability = _part_by_part(networks, carrier, reception, probability, solution, everywhere)
     for _ in range(_LOOKS_AFTER):
         probability, solution = _look(networks, carrier, reception, probability, solution)
     return probability, solution
+
+
+def _part_by_part(
+    networks: LatticeNetworks,
+    carrier: Carrier,
+    reception: Reception,
+    probability: Tensor,
+    solution: Draft,
+    within: Tensor,
+) -> Tensor:
+    """V's probability of each part of the picture within an area, 1 x 1 x H x W of False and True, by a draft that was
+    not shown that part; elsewhere as it was."""
+    apart = probability
+    for part in _parts(carrier):
+        hidden = part & within
+        if bool(hidden.any()):
+            unseen = torch.where(hidden, probability.clamp_min(_HIDDEN), probability)
+            seen, _ = _look(networks, carrier, reception, unseen, solution)
+            apart = torch.where(hidden, seen, apart)
+    return apart
 
 
 def _parts(carrier: Carrier) -> list[Tensor]:

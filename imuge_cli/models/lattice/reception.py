@@ -34,8 +34,8 @@ class Reception:
     of the data symbols: by what coefficients were multiplied to undo the sender's gates, and the variance that is left
     of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's standard deviations.
     roughness: N x 14 x rows x columns by slot: logarithms, see `log_roughness`. limits, clipped: N x 3 x H x W,
-    see `at_limits` and `cut_off`. gain, shift: N, and N x 3 by channel: by what the suspect's
-    levels were divided, and what was added then, grey levels. unlimited: as picture, but not limited to 0..255.
+    see `at_limits` and `cut_off`. gain, shift: N, and N x 3 by channel: by what the suspect's levels were divided, and
+    what was added then, grey levels. unlimited: as picture, but not limited to 0..255.
     """
 
     errors: Tensor
