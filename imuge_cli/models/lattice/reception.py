@@ -11,6 +11,7 @@ from torch.nn import functional
 from imuge_cli.lattice.gates import CALM, activity, pulled
 from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT
 from imuge_cli.lattice.modulation import wrap
+from imuge_cli.lattice.quieting import without_noise
 from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.roughness import log_roughness
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
@@ -67,14 +68,17 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
     known = -functional.max_pool2d(-inside, BLOCK)
     plane = luma(restored.pictures)
     coefficients = analyse(plane)
+    rounded, spread = rounding_steps(coefficients)
+    dither = carrier.by_order(carrier.dither)
+    sent = torch.cat([dither[:, :1].expand(len(picture), -1, -1, -1), dither[:, 1:2] + carrier.chip_phases(code)], 1)
+    # JPEG rounds luma, and leaves channels no noise of their own.
+    quiet = without_noise(restored.pictures, coefficients, carrier.order[:, :2], sent, known, step)
+    coefficients = torch.where((rounded > 0).any(1)[:, None, None, None], coefficients, quiet)
     # Pilots and header chips have no gates.
     stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(activity(plane, received=_ADDED * step**2), step))
-    ordered, dither = carrier.by_order(coefficients), carrier.by_order(carrier.dither)
-    known_phases = wrap(ordered[:, :2] / step - dither[:, :2])
-    rounded, spread = rounding_steps(coefficients)
-    errors = torch.cat([known_phases[:, :1], wrap(known_phases[:, 1:] - carrier.chip_phases(code))], 1)
+    ordered = carrier.by_order(coefficients)
     return Reception(
-        errors=errors,
+        errors=wrap(ordered[:, :2] / step - sent),
         data=wrap(ordered[:, 2:] * stretch / step - dither[:, 2:]),
         known=known,
         # Of which copies would take megabytes: without a gain it is limited already.
