@@ -20,6 +20,8 @@ from imuge_cli.lattice.transform import BLOCK, analyse
 
 _PADDING = 16
 _GAINS = tuple(1 + 0.01 * number for number in range(-40, 61))
+# Where nothing was done to frequencies, as far as haze is taken out by auto-contrast.
+_FARTHER = tuple(1.62 + 0.02 * number for number in range(40))
 _BLURS = (-0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 0.8, 1.2, 1.7)
 # An answer must beat the plain one by so many standard deviations, and by this share; after the first tries by so many.
 _STANDARD_DEVIATIONS = 5.0
@@ -162,7 +164,8 @@ class _Tries:
 
     def best_gain(self, response: Response) -> Fitted:
         """The response with the gain that suits best."""
-        return self._best(replace(response, gain=1.0), _GAINS)
+        level = response.blur == response.shape == 0
+        return self._best(replace(response, gain=1.0), (*_GAINS, *_FARTHER) if level else _GAINS)
 
     def _best(self, response: Response, gains: tuple[float, ...]) -> Fitted:
         coefficients = self._coefficients(response).flatten()[self._counted]

@@ -56,10 +56,12 @@ class Immunized:
 @dataclass(frozen=True)
 class Tone:
     """How levels were changed as a whole: the original's times `contrast`, plus `brightness`, in grey levels, or None
-    where that is not known. A gamma is told as the line that comes nearest."""
+    where that is not known. A gamma is told as the line that comes nearest. channels: by what red, green and blue were
+    multiplied, where that was not all the same; `contrast` and `brightness` then are luma's."""
 
     contrast: float
     brightness: float | None
+    channels: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)

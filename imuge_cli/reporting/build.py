@@ -15,6 +15,7 @@ from imuge_cli import __version__
 from imuge_cli.reporting.reference import ReferenceFigures
 from imuge_cli.reporting.schema import (
     Box,
+    ChannelsReport,
     DeviceReport,
     ErrorReport,
     ImmunizationReport,
@@ -213,8 +214,16 @@ def _verification(result: VerifyResult) -> VerificationReport:
         tiles=None if result.tiles is None else TilesReport(**asdict(result.tiles)),
         foreign_share=0.0 if result.foreign is None else float((result.mask & result.foreign).mean()),
         picture=None if result.foreign is None else _bounds(~result.foreign),
-        tone=None if result.tone is None else ToneReport(float(result.tone.contrast), _finite(result.tone.brightness)),
+        tone=_tone(result),
     )
+
+
+def _tone(result: VerifyResult) -> ToneReport | None:
+    tone = result.tone
+    if tone is None:
+        return None
+    channels = None if tone.channels is None else ChannelsReport(*tone.channels)
+    return ToneReport(float(tone.contrast), _finite(tone.brightness), channels)
 
 
 def _bounds(inside: NDArray[np.bool_]) -> Box | None:

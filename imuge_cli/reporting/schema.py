@@ -134,13 +134,24 @@ class TilesReport:
 
 
 @dataclass(frozen=True)
+class ChannelsReport:
+    """One value for each colour channel."""
+
+    red: float
+    green: float
+    blue: float
+
+
+@dataclass(frozen=True)
 class ToneReport:
     """How a suspect's levels were changed as a whole, which is no tampering: the original's times `contrast`, plus
-    `brightness` (grey levels of 0..255), None where that is not known.
+    `brightness` (grey levels of 0..255), None where that is not known. channels: by what red, green and blue were
+    multiplied, None where that is the same for all; the others then are luma's.
     """
 
     contrast: float
     brightness: float | None
+    channels: ChannelsReport | None = None
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,11 @@ def tone_text(found: VerificationReport) -> list[str]:
     """How levels were changed as a whole: one line, or none where they were not."""
     if found.tone is None:
         return []
-    contrast, brightness = found.tone.contrast, found.tone.brightness
-    told = [f"multiplied by {contrast:.2f}"] if f"{contrast:.2f}" != "1.00" else []
+    contrast, brightness, channels = found.tone.contrast, found.tone.brightness, found.tone.channels
+    if channels is not None:
+        told = [f"red multiplied by {channels.red:.2f}, green by {channels.green:.2f}, blue by {channels.blue:.2f}"]
+    else:
+        told = [f"multiplied by {contrast:.2f}"] if f"{contrast:.2f}" != "1.00" else []
     if brightness is not None and round(brightness) != 0:
         told.append(f"{abs(brightness):.0f} of 255 {'added' if brightness > 0 else 'taken away'}")
     return [f"Its levels were changed as a whole ({', '.join(told)})"] if told else []

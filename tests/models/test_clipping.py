@@ -24,9 +24,15 @@ def grey(level: float, count: int = 1) -> torch.Tensor:
 
 def test_only_stretched_levels_are_clipped() -> None:
     picture = torch.cat([grey(255), grey(0), grey(128), grey(255)])
-    clipped = cut_off(at_limits(picture), torch.tensor([1.1, 1.1, 1.1, 1.0]))
+    clipped = cut_off(at_limits(picture), torch.tensor([1.1, 1.1, 1.1, 1.0])[:, None].expand(-1, 3))
     assert clipped.dtype == torch.int8
     assert [int(part.unique()) for part in clipped] == [1, -1, 0, 0]
+
+
+def test_channels_that_were_changed_each_by_itself_are_cut_off_each_by_itself() -> None:
+    limits = at_limits(grey(255))
+    assert cut_off(limits, torch.tensor([[1.2, 1.0, 0.8]])).amax((2, 3)).tolist() == [[1, 0, 0]]
+    assert cut_off(limits, torch.tensor([[1.2, 1.0, 0.8]]), torch.zeros(1, 3)).amax((2, 3)).tolist() == [[1, 0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +50,7 @@ def test_how_bright_a_picture_was_tells_which_ends_were_cut_off(
     gain: float, offset: float, white: int, black: int
 ) -> None:
     limits = at_limits(torch.cat([grey(255), grey(0), grey(128)]))
-    gains, offsets = torch.full((3,), gain), torch.full((3,), offset)
+    gains, offsets = torch.full((3, 3), gain), torch.full((3, 3), offset)
     assert [int(part.unique()) for part in cut_off(limits, gains, offsets)] == [white, black, 0]
 
 

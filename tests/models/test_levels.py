@@ -31,7 +31,12 @@ def sent(engine: Imuge) -> Pixels8:
 
 
 def changed(picture: Pixels8, how: str) -> Pixels8:
-    """how: an attack, grey levels to be added, or `auto` for levels stretched to black and white."""
+    """how: an attack, grey levels to be added, `auto` for levels stretched to black and white, `auto-each` for each
+    channel by itself, or three gains with colons between them."""
+    if how[0].isdigit():
+        return np.clip(picture * np.array([float(gain) for gain in how.split(":")]) + 0.5, 0, 255).astype(np.uint8)
+    if how == "auto-each":
+        return np.array(ImageOps.autocontrast(Image.fromarray(picture), cutoff=1))
     if how[0] in "+-":
         return np.clip(picture.astype(int) + int(how), 0, 255).astype(np.uint8)
     if how == "auto":
@@ -46,7 +51,11 @@ def received(found: VerifyResult) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "how", ["brightness:0.85", "brightness:1.15", "contrast:1.15", "contrast:0.85", "+25", "-25", "gamma:0.9", "auto"]
+    "how",
+    [
+        *("brightness:0.85", "brightness:1.15", "contrast:1.15", "contrast:0.85", "+25", "-25", "gamma:0.9", "auto"),
+        *("1.12:1:0.88", "0.8:1:1.2", "0.95:1.1:0.9", "auto-each"),
+    ],
 )
 def test_levels_that_were_changed_are_no_tampering(engine: Imuge, sent: Pixels8, how: str) -> None:
     assert engine.verify(Picture(pixels=changed(sent, how))).verdict == "intact"
@@ -78,6 +87,45 @@ def test_how_levels_were_changed_is_told(
     assert tone is not None and tone.contrast == pytest.approx(contrast, abs=0.011)
     if brightness is not None:
         assert tone.brightness == pytest.approx(brightness, abs=2)
+
+
+@pytest.mark.parametrize("gains", [(1.12, 1.0, 0.88), (0.9, 1.0, 1.1), (1.0, 0.9, 1.0)])
+@pytest.mark.parametrize("jpeg", [False, True])
+def test_channels_are_put_back_where_they_were_each_by_itself(
+    engine: Imuge, sent: Pixels8, gains: tuple[float, float, float], jpeg: bool
+) -> None:
+    suspect = changed(sent, ":".join(map(str, gains)))
+    suspect = changed(suspect, "jpeg:85") if jpeg else suspect
+    found = engine.verify(Picture(pixels=suspect))
+    assert found.verdict == "intact"
+    if not jpeg:
+        assert found.tone is not None and found.tone.channels == pytest.approx(gains, abs=0.03)
+    middle = ((suspect > 20) & (suspect < 235)).all(2)
+    off = (received(found)[0].permute(1, 2, 0).numpy() - sent)[middle]
+    assert np.abs(off.mean(0)).max() < 2
+
+
+@pytest.mark.parametrize("how", ["1.12:1:0.88", "auto-each"])
+def test_a_patch_is_found_where_channels_were_changed_each_by_itself(engine: Imuge, sent: Pixels8, how: str) -> None:
+    tampered = sent.copy()
+    tampered[60:130, 60:150] = photograph("coffee", 60, 200)[60:130, 60:150]
+    mask = engine.verify(Picture(pixels=changed(tampered, how))).mask
+    assert mask[64:126, 64:146].mean() > 0.97 and mask.mean() < 0.12
+
+
+@pytest.mark.parametrize("how", ["none", "1.12:1:0.88", "0.9:1:1.1"])
+def test_the_colour_of_a_large_patch_does_not_pass_for_that_of_the_whole(
+    engine: Imuge, sent: Pixels8, how: str
+) -> None:
+    tampered = sent.copy()
+    tampered[20:150, 60:220] = (200, 120, 60)
+    suspect = changed(tampered, how)
+    found = engine.verify(Picture(pixels=suspect))
+    assert found.mask[24:146, 64:216].mean() > 0.97 and found.mask[170:].mean() < 0.01
+    middle = ((suspect > 20) & (suspect < 235)).all(2)[170:]
+    off = (received(found)[0].permute(1, 2, 0).numpy() - sent)[170:][middle]
+    # The patch is off by 50 to 100.
+    assert np.abs(off.mean(0)).max() < 4
 
 
 @pytest.mark.parametrize("how", ["none", "jpeg:70", "jpeg:50", "blur:5", "crop:0.7", "noise:5", "scale-back:0.5"])

@@ -131,6 +131,11 @@ def test_everything_about_a_recovered_file_is_told() -> None:
         (Tone(1.0, -20.4), "Its levels were changed as a whole (20 of 255 taken away)."),
         (Tone(1.15, 8.0), "Its levels were changed as a whole (multiplied by 1.15, 8 of 255 added)."),
         (Tone(1.1, None), "Its levels were changed as a whole (multiplied by 1.10)."),
+        (
+            Tone(1.04, -12.2, (1.2, 1.0, 0.8)),
+            "Its levels were changed as a whole (red multiplied by 1.20, green by 1.00, blue by 0.80, "
+            "12 of 255 taken away).",
+        ),
     ],
 )
 def test_levels_that_were_changed_as_a_whole_are_told(tone: Tone, words: str) -> None:
@@ -141,10 +146,10 @@ def test_levels_that_were_changed_as_a_whole_are_told(tone: Tone, words: str) ->
     ):
         report = verify_report(result, file="s.jpg")
         assert report.verification is not None and report.verification.tone is not None
-        assert (report.verification.tone.contrast, report.verification.tone.brightness) == (
-            tone.contrast,
-            tone.brightness,
-        )
+        told = report.verification.tone
+        assert (told.contrast, told.brightness) == (tone.contrast, tone.brightness)
+        channels = None if told.channels is None else (told.channels.red, told.channels.green, told.channels.blue)
+        assert channels == tone.channels
         assert words in Structure(page([(report, [])], title="t")).shown
     assert "Its levels" not in Structure(page([(verify_report(verify_result(), file="s.jpg"), [])], title="t")).shown
 

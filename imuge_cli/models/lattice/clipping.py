@@ -16,7 +16,7 @@ from imuge_cli.lattice.transform import BLOCK
 # JPEG leaves what was cut off a few grey levels around the limit.
 _NEAR_LIMIT = 2
 # Blur and noise are sometimes answered by a gain, too; only more than this counts as a change of levels.
-_STRETCHED = 1.03
+STRETCHED = 0.03
 # Grey levels by which white or black must have been moved outwards for anything to be cut off.
 _BEYOND = 4.0
 # So far, in grey levels, drafts lie off, and pictures of which levels were stretched from their drafts.
@@ -34,18 +34,23 @@ def at_limits(picture: Tensor) -> Tensor:
     return white.to(torch.int8) - black.to(torch.int8)
 
 
+def stretched(gain: Tensor) -> Tensor:
+    """Whether levels were changed by a gain, N of bool. gain: N x 3, by what channels were multiplied."""
+    return ((gain - 1).abs() > STRETCHED).any(1)
+
+
 def cut_off(limits: Tensor, gain: Tensor, offset: Tensor | None = None) -> Tensor:
     """Of values at a limit (`at_limits`), those that were beyond it once and were cut off there: the same, else 0.
 
-    gain: N, by what levels were multiplied. offset: N, grey levels to be added to a suspect's levels, divided by their
-    gain, for the original's; None where it is not known, and a gain counts as cutting off at both ends. Where levels
-    were not changed nothing counts as cut off: what was white or black when a picture was immunized stays so, and the
-    sender took it into account.
+    gain: N x 3, by what channels were multiplied. offset: N x 3, grey levels to be added to a suspect's levels, divided
+    by their gain, for the original's; None where it is not known, and a gain counts as cutting off at both ends. Where
+    levels were not changed nothing counts as cut off: what was white or black when a picture was immunized stays so,
+    and the sender took it into account.
     """
     if offset is None:
-        return limits * (gain > _STRETCHED).view(-1, 1, 1, 1)
+        return limits * (gain > 1 + STRETCHED)[..., None, None]
     white, black = 255 / gain + offset < 255 - _BEYOND, offset > _BEYOND
-    return torch.where(limits > 0, white.view(-1, 1, 1, 1), black.view(-1, 1, 1, 1)) * limits
+    return torch.where(limits > 0, white[..., None, None], black[..., None, None]) * limits
 
 
 def uncut_blocks(limits: Tensor) -> Tensor:

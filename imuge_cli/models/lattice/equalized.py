@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from imuge_cli.lattice.balance import fit_balance
 from imuge_cli.lattice.transform import BLOCK, luma
-from imuge_cli.lattice.undoing import find_undoing
+from imuge_cli.lattice.undoing import Undoing, find_undoing
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.clipping import at_limits, uncut_blocks
 
@@ -19,12 +20,14 @@ _FEWEST = 4
 @dataclass(frozen=True)
 class Equalized:
     """pictures: N x 3 x H x W, grey levels, not limited to 0..255; whole ones become fractions where something was
-    undone. gain, shift: N, and N x 3 by channel: by what levels were divided, and what was added then, grey levels, for
-    means to be where they were."""
+    undone. gain, shift: N x 3 by channel: by what levels were divided (all channels alike), and what was added then,
+    grey levels, for means to be where they were. balance: N x 3, by what each channel seems to have been multiplied
+    besides, which was not undone."""
 
     pictures: Tensor
     gain: Tensor
     shift: Tensor
+    balance: Tensor
 
 
 def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, step: float) -> Equalized:
@@ -36,35 +39,49 @@ def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, 
     slots = carrier.order[0, :2]
     dither = carrier.by_order(carrier.dither)[0, :2]
     chips = carrier.chip_phases(code)[:, 0]
-    results = []
-    for number, picture in enumerate(pictures):
-        phases = torch.stack([dither[0], dither[1] + chips[number]])
-        results.append(_one(picture[None], inside[number, 0] > 0, slots, phases, step))
-    gains = pictures.new_tensor([gain for _, gain, _ in results])
-    return Equalized(torch.cat([result for result, _, _ in results]), gains, torch.stack([by for _, _, by in results]))
+    parts = [
+        _one(picture[None], inside[number, 0] > 0, slots, torch.stack([dither[0], dither[1] + chips[number]]), step)
+        for number, picture in enumerate(pictures)
+    ]
+    return Equalized(
+        pictures=torch.cat([part.pictures for part in parts]),
+        gain=torch.cat([part.gain for part in parts]),
+        shift=torch.cat([part.shift for part in parts]),
+        balance=torch.cat([part.balance for part in parts]),
+    )
 
 
-def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float) -> tuple[Tensor, float, Tensor]:
-    """The picture, its gain and what was added."""
+def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float) -> Equalized:
+    """The same for one picture, 1 x 3 x H x W."""
+    ones = picture.new_ones(1, 3)
+    result = Equalized(picture, gain=ones, shift=torch.zeros_like(ones), balance=ones)
     rows, columns = _span(inside.any(1)), _span(inside.any(0))
     frame = picture[..., rows, columns]
     top, left = -(-rows.start // BLOCK), -(-columns.start // BLOCK)
     bottom = min(rows.stop // BLOCK, slots.shape[-2])
     right = min(columns.stop // BLOCK, slots.shape[-1])
     if min(bottom - top, right - left) < _FEWEST:
-        return picture, 1.0, picture.new_zeros(3)
+        return result
     whole = (..., slice(top, bottom), slice(left, right))
     origin = (top * BLOCK - rows.start, left * BLOCK - columns.start)
-    legible = uncut_blocks(at_limits(picture))[0, 0]
-    found = find_undoing(luma(frame), origin, slots[whole], phases[whole], (step,), legible[whole[1:]])
-    if found.is_plain:
-        return picture, 1.0, picture.new_zeros(3)
-    result = picture.clone()
+    legible = uncut_blocks(at_limits(picture))[0, 0][whole[1:]]
+    found = find_undoing(luma(frame), origin, slots[whole], phases[whole], (step,), legible)
+    if not found.is_plain:
+        result = _undone(picture, (rows, columns), found)
+    planes = result.pictures[..., top * BLOCK : bottom * BLOCK, left * BLOCK : right * BLOCK]
+    telling = legible if int(legible.sum()) >= _FEWEST**2 else None
+    return replace(result, balance=fit_balance(planes, slots[whole], phases[whole], step, telling)[None])
+
+
+def _undone(picture: Tensor, box: tuple[slice, slice], found: Undoing) -> Equalized:
+    """box: rows and columns of the frame."""
+    result, frame = picture.clone(), picture[(..., *box)]
     mean = frame.mean((2, 3), keepdim=True)
     # Levels that were divided by less than 1 reach farther; beyond that is what the inverse of a filter overshoots by.
     darkest, lightest = (((end - mean) / found.gain + mean) for end in (0.0, 255.0))
-    result[..., rows, columns] = found.undo(frame).clamp(darkest.clamp_max(0), lightest.clamp_min(255))
-    return result, found.gain, mean[0, :, 0, 0] * (1 - 1 / found.gain)
+    result[(..., *box)] = found.undo(frame).clamp(darkest.clamp_max(0), lightest.clamp_min(255))
+    gain = torch.full_like(mean[:, :, 0, 0], found.gain)
+    return Equalized(result, gain=gain, shift=mean[:, :, 0, 0] * (1 - 1 / gain), balance=torch.ones_like(gain))
 
 
 def _span(used: Tensor) -> slice:

@@ -16,12 +16,14 @@ from torch.nn import functional
 
 from imuge_cli.lattice.transform import BLOCK, luma
 from imuge_cli.models.lattice.carrier import Carrier
-from imuge_cli.models.lattice.clipping import cut_off
+from imuge_cli.models.lattice.clipping import STRETCHED, cut_off, stretched
 from imuge_cli.models.lattice.evidence import block_probability, block_weight, guess
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.models.protocol import Tone
 from imuge_cli.payload.source import SOURCE_BLOCK, analyse_source, sender_scale
 
+# Red, green and blue.
+Colour = tuple[float, float, float]
 # Grey levels: as far, and as finely, as it is looked for; and what is near enough.
 _FARTHEST, _COARSE, _FINE = 64.0, 2.0, 0.25
 # V suspects what it gives more than that.
@@ -34,8 +36,14 @@ _WORTH_A_LOOK, _BELIEVED, _BELIEVED_OF_FEW, _FEW, _LEAST = 1.0, 1.5, 5.0, 8, 1.0
 # Such a share of what a suspect shows must be off alike. Of blocks of which less is shown nothing is told, and so is
 # where symbols agree by less (mean cosine).
 _MOST, _SHOWN, _LEAST_COSINE = 0.75, 0.3, 0.1
-# What is a considerable change: of contrast, and of brightness in grey levels.
-_STRETCHED, _MOVED = 0.03, 4.0
+# What is a considerable change of brightness, grey levels.
+_MOVED = 4.0
+# Channels count as changed each by itself where symbols agree better so by as many standard deviations.
+_BALANCED = 3.0
+# One grey level of either colour difference in red, green and blue, of which luma is 0, and in how many steps to either
+# side it is looked for.
+_COLOURS, _COLOUR_STEPS = ((0.0, -0.344, 1.772), (1.402, -0.714, 0.0)), 16
+_GREY = (1.0, 1.0, 1.0)
 # As many symbols tell it as well as all do.
 _ENOUGH = 1 << 15
 # Offsets that are tried together: more take megabytes.
@@ -47,21 +55,111 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
 
     probability: 1 x 1 x H x W, that a pixel was tampered with, as far as it is known.
     """
-    # A gain and a number that are the same for all channels; undoing kept the mean of each.
-    shift = reception.shift[..., None, None]
-    divided, kept = reception.unlimited - shift if bool(shift.any()) else reception.unlimited, float(luma(shift))
     # V may take for tampered with what was only darkened: nothing of the kind is another thing to suppose.
     supposed = [torch.zeros_like(probability)]
     if bool((probability > _SUSPECTED).any()):
         supposed.append(probability)
+    alike = _brightened(carrier, reception, supposed, torch.zeros_like(reception.shift))
+    plain = torch.ones_like(reception.balance)
+    balances = [] if torch.equal(reception.balance, plain) else [reception.balance]
+    if bool(stretched(reception.gain)):
+        # Phases may tell little of the channels.
+        balances.append(plain)
+    best, least = alike, _fit(carrier, alike, supposed) + _BALANCED if balances else 0.0
+    for balance in balances:
+        apart = _balanced(carrier, replace(reception, balance=balance), supposed)
+        apart = _brightened(carrier, apart, supposed, apart.shift)
+        fit = _fit(carrier, apart, supposed)
+        if fit > least:
+            best, least = apart, fit
+    return best
+
+
+def _balanced(carrier: Carrier, reception: Reception, supposed: list[Tensor]) -> Reception:
+    """The reception with each channel divided by its balance, and brought to the colour that symbols tell of."""
+    gain = reception.gain * reception.balance
+    divided = (reception.unlimited - reception.shift[..., None, None]) / reception.balance[..., None, None]
+    mean = (divided * gain[..., None, None]).mean((2, 3))
+    reception = replace(reception, gain=gain, balance=torch.ones_like(gain))
+    # Multiplied about black, about the channel's mean, or about white.
+    starts = [pivot * (1 - 1 / gain) for pivot in (torch.zeros_like(mean), mean, torch.full_like(mean, 255))]
+    shift = _coloured(carrier, reception, supposed, divided, starts)
+    if shift is None:
+        shift = max(starts, key=lambda start: _fit(carrier, _seen(reception, divided, start), supposed))
+    unlimited = divided + shift[..., None, None]
+    return replace(
+        reception,
+        picture=unlimited.clamp(0, 255),
+        unlimited=unlimited,
+        clipped=cut_off(reception.limits, gain, shift),
+        shift=shift,
+    )
+
+
+def _coloured(
+    carrier: Carrier, reception: Reception, supposed: list[Tensor], divided: Tensor, starts: list[Tensor]
+) -> Tensor | None:
+    """What to add to each channel for symbols to fit best, 1 x 3, grey levels, near one of some starts; None where not
+    most source blocks say so, for they may have been tampered with."""
+    tried = [
+        (max((_offset(carrier, _seen(reception, divided, at), p, 0.0) for p in supposed), key=_likelihood), at)
+        for at in starts
+    ]
+    found, start = max(tried, key=_of_first)
+    shift = start + found.offset
+    offsets = [_COARSE * number for number in range(-_COLOUR_STEPS, _COLOUR_STEPS + 1)]
+    for colour in _COLOURS * 2:
+        seen = _seen(reception, divided, shift)
+        scores = [_agreement(carrier, seen, p, offsets, colour) for p in supposed]
+        shift = shift + offsets[int(max(scores, key=_highest).argmax())] * shift.new_tensor(colour)
+    # Symbols agree best with what levels are off by on the whole, of which what was tampered with is a part.
+    directions = shift.new_tensor((_GREY, *_COLOURS))
+    for _ in range(_ROUNDS):
+        seen = _seen(reception, divided, shift)
+        likely = max(supposed, key=lambda p: float(_agreement(carrier, seen, p, [0.0])))
+        off, shown, cosine = _off_by_block(carrier, seen, likely, (_GREY, *_COLOURS))
+        if cosine < _LEAST_COSINE or not bool((shown > _SHOWN).any()):
+            return None
+        change = off[:, shown > _SHOWN].median(1).values
+        shift = shift + change @ directions
+        if float(change.abs().max()) < _FINE:
+            break
+    # In red, green and blue: by how much each block is off now, and would be at the start.
+    off = (off - change[:, None]).T @ directions
+    nearer = (off.square().sum(1) < (off + shift - start).square().sum(1)).float()
+    return shift if bool((shown * nearer).sum() >= _MOST * shown.sum()) else None
+
+
+def _seen(reception: Reception, divided: Tensor, shift: Tensor) -> Reception:
+    """With levels that were divided and then moved, and what was cut off about where it was."""
+    return replace(reception, picture=divided + shift[..., None, None] + _between(reception, shift))
+
+
+def _fit(carrier: Carrier, reception: Reception, supposed: list[Tensor]) -> float:
+    return max(float(_agreement(carrier, reception, p, [0.0])) for p in supposed)
+
+
+def _highest(scores: Tensor) -> float:
+    return float(scores.max())
+
+
+def _brightened(carrier: Carrier, reception: Reception, supposed: list[Tensor], base: Tensor) -> Reception:
+    """The reception as bright as it was.
+
+    supposed: 1 x 1 x H x W each, how probably tampered with pixels are. base: 1 x 3, what of `shift` stays; the rest of
+    it kept the mean of each channel where it was, which says nothing.
+    """
+    undone = reception.shift - base
+    divided = reception.unlimited - undone[..., None, None] if bool(undone.any()) else reception.unlimited
+    kept = float(luma(undone[..., None, None]))
     best, spread = None, torch.zeros(1, device=divided.device)
     for _ in range(_ROUNDS):
         seen = replace(reception, picture=divided + spread if best else divided)
-        found, which = max(((_offset(carrier, seen, p, kept), p) for p in supposed), key=_likelihood)
+        found, which = max(((_offset(carrier, seen, p, kept), p) for p in supposed), key=_of_first)
         if best is not None and found.agreement <= best.agreement:
             break
         best, used, supposed = found, spread, [which]
-        spread = _between(reception, best.offset)
+        spread = _between(reception, base + best.offset)
         if not bool(spread.any()):
             break
     if best is None or best.better < _WORTH_A_LOOK:
@@ -69,21 +167,29 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
     offset = _settled(carrier, replace(reception, picture=divided + used), supposed[0], best.offset, kept)
     if offset is None:
         return reception
+    shift = base + offset
     return replace(
         reception,
-        picture=(divided + _between(reception, offset) + offset).clamp(0, 255),
-        clipped=cut_off(reception.limits, reception.gain, reception.gain.new_tensor([offset])),
-        shift=torch.full_like(reception.shift, offset),
+        picture=(divided + _between(reception, shift) + offset).clamp(0, 255),
+        clipped=cut_off(reception.limits, reception.gain, shift),
+        shift=shift,
     )
 
 
 def tone(reception: Reception) -> Tone | None:
     """How the suspect's levels were changed, None where not considerably (N = 1)."""
-    gain, shift = float(reception.gain), reception.shift[0]
-    if abs(gain - 1) <= _STRETCHED and float(shift.abs().max()) <= _MOVED:
+    gain, shift = reception.gain[0], reception.shift[0]
+    if not bool(stretched(reception.gain)) and float(shift.abs().max()) <= _MOVED:
         return None
+    contrast = float(luma(gain[None, :, None, None]))
+    apart = bool(gain.max() > gain.min() * (1 + STRETCHED))
     # Means that were kept, each channel's its own, say nothing of brightness.
-    return Tone(gain, -gain * float(shift[0]) if bool((shift == shift[0]).all()) else None)
+    known = apart or bool((shift == shift[0]).all())
+    return Tone(
+        contrast=contrast,
+        brightness=-float(luma((gain * shift)[None, :, None, None])) if known else None,
+        channels=(float(gain[0]), float(gain[1]), float(gain[2])) if apart else None,
+    )
 
 
 def as_suspect(reception: Reception, picture: Tensor) -> Tensor:
@@ -91,15 +197,16 @@ def as_suspect(reception: Reception, picture: Tensor) -> Tensor:
     gain may be a part of what undid a blur, and says nothing of levels."""
     if tone(reception) is None:
         return picture
-    result: Tensor = (picture - reception.shift[..., None, None]) * reception.gain.view(-1, 1, 1, 1)
+    result: Tensor = (picture - reception.shift[..., None, None]) * reception.gain[..., None, None]
     return result
 
 
-def _between(reception: Reception, offset: float) -> Tensor:
+def _between(reception: Reception, shift: Tensor) -> Tensor:
     """What to add to values that were cut off: they were somewhere between where the limit is now and white, or black;
-    1 x 3 x H x W, grey levels."""
-    to_white = (255 - 255 / reception.gain - offset).clamp_min(0).view(-1, 1, 1, 1)
-    return torch.where(reception.limits > 0, to_white, max(offset, 0.0)) * reception.limits / 2
+    1 x 3 x H x W, grey levels. shift: 1 x 3, see `Reception`."""
+    to_white = (255 - 255 / reception.gain - shift).clamp_min(0)[..., None, None]
+    to_black = shift.clamp_min(0)[..., None, None]
+    return torch.where(reception.limits > 0, to_white, to_black) * reception.limits / 2
 
 
 @dataclass(frozen=True)
@@ -112,7 +219,11 @@ class _Offset:
     better: float
 
 
-def _likelihood(found: tuple[_Offset, Tensor]) -> float:
+def _likelihood(found: _Offset) -> float:
+    return found.agreement
+
+
+def _of_first(found: tuple[_Offset, Tensor]) -> float:
     return found[0].agreement
 
 
@@ -121,7 +232,7 @@ def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset
     are off because some of them were tampered with, and by more."""
     for _ in range(_ROUNDS):
         moved_there = replace(reception, picture=reception.picture + offset)
-        off, shown, cosine = _off_by_block(carrier, moved_there, probability)
+        (off,), shown, cosine = _off_by_block(carrier, moved_there, probability, (_GREY,))
         if cosine < _LEAST_COSINE or not bool((shown > _SHOWN).any()):
             return None
         change = float(off[shown > _SHOWN].median())
@@ -137,9 +248,11 @@ def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset
     return offset if float(better[0] - better[1]) > (_BELIEVED_OF_FEW if few else _BELIEVED) else None
 
 
-def _off_by_block(carrier: Carrier, reception: Reception, probability: Tensor) -> tuple[Tensor, Tensor, float]:
-    """By how much source blocks are darker than symbols say, grey levels; the share of each that is shown; and the mean
-    cosine of what symbols are off."""
+def _off_by_block(
+    carrier: Carrier, reception: Reception, probability: Tensor, colours: tuple[Colour, ...]
+) -> tuple[Tensor, Tensor, float]:
+    """By how much source blocks are darker than symbols say, grey levels, a row for each colour that levels may lack;
+    the share of each block that is shown; and the mean cosine of what symbols are off."""
     trust, weight, described = _described(carrier, reception, probability)
     turns = 2 * math.pi * (reception.data - described)
     cosine = float((torch.cos(turns) * trust).sum() / trust.expand_as(turns).sum().clamp_min(1e-6))
@@ -147,9 +260,9 @@ def _off_by_block(carrier: Carrier, reception: Reception, probability: Tensor) -
     cells = torch.sin(turns) / (2 * math.pi * max(cosine, _LEAST_COSINE))
     back = carrier.mixing.transposed((cells * carrier.gains * trust).flatten(1))
     missing = back * carrier.amplitude * reception.scale / (carrier.gains**2 * trust).mean().clamp_min(1e-6)
-    white = _one_brighter(carrier)
     blocks = carrier.grid.rows * carrier.grid.columns
-    off = (missing * white).view(blocks, -1).sum(1) / white.square().view(blocks, -1).sum(1)
+    more = torch.cat([_one_more(carrier, colour) for colour in colours]).view(len(colours), blocks, -1)
+    off = (missing.view(1, blocks, -1) * more).sum(2) / more.square().sum(2)
     return off, functional.avg_pool2d(weight, SOURCE_BLOCK // BLOCK).flatten(), cosine
 
 
@@ -171,10 +284,13 @@ def _offset(carrier: Carrier, reception: Reception, probability: Tensor, kept: f
     return _Offset(float(tried[place]), best, best - float(scores[len(tried) // 2]))
 
 
-def _agreement(carrier: Carrier, reception: Reception, probability: Tensor, offsets: list[float]) -> Tensor:
-    """How well symbols agree with the picture with each of some offsets, standard deviations."""
+def _agreement(
+    carrier: Carrier, reception: Reception, probability: Tensor, offsets: list[float], colour: Colour = _GREY
+) -> Tensor:
+    """How well symbols agree with the picture with each of some offsets, standard deviations. colour: what one
+    is of each channel."""
     trust, _, described = _described(carrier, reception, probability)
-    grown = carrier.mixing.forward(_one_brighter(carrier)) / (carrier.amplitude * reception.scale)
+    grown = carrier.mixing.forward(_one_more(carrier, colour)) / (carrier.amplitude * reception.scale)
     brighter = grown.view_as(described) * carrier.gains
     chosen = slice(None, None, -(-carrier.mixing.outputs // _ENOUGH))
     off, each, weight = (
@@ -189,8 +305,8 @@ def _agreement(carrier: Carrier, reception: Reception, probability: Tensor, offs
     return total / math.sqrt(max(float(weight.square().sum()) / 2, 1.0))
 
 
-def _one_brighter(carrier: Carrier) -> Tensor:
-    """By how much coefficients grow, 1 x grid.size in the sender's units, with one grey level everywhere."""
+def _one_more(carrier: Carrier, colour: Colour) -> Tensor:
+    """By how much coefficients grow, 1 x grid.size in the sender's units, with a colour added everywhere."""
     black = torch.zeros(1, 3, carrier.grid.height, carrier.grid.width, device=carrier.device)
-    grown = analyse_source(black + 1) - analyse_source(black)
+    grown = analyse_source(black + black.new_tensor(colour).view(1, 3, 1, 1)) - analyse_source(black)
     return (grown / sender_scale(carrier.device)).flatten(1)

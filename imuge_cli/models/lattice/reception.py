@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imuge_cli.lattice.balance import balanced_luma
 from imuge_cli.lattice.gates import CALM, activity, pulled
 from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT
 from imuge_cli.lattice.modulation import wrap
@@ -16,9 +18,11 @@ from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.roughness import log_roughness
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import Carrier, scale_of
-from imuge_cli.models.lattice.clipping import at_limits, cut_off
-from imuge_cli.models.lattice.equalized import equalized
+from imuge_cli.models.lattice.clipping import at_limits, cut_off, stretched
+from imuge_cli.models.lattice.equalized import Equalized, equalized
 
+# By how much known phases must agree better with the channels balanced (mean cosine), and in all.
+_SHARE, _TOTAL = 0.004, 5.0
 # What embedding adds to the variance of a calm block, in squared steps.
 _ADDED = (DATA_SLOTS * CALM**2 + SLOT_COUNT - DATA_SLOTS) / BLOCK**2 / 12
 
@@ -35,8 +39,9 @@ class Reception:
     of the data symbols: by what coefficients were multiplied to undo the sender's gates, and the variance that is left
     of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's standard deviations.
     roughness: N x 14 x rows x columns by slot: logarithms, see `log_roughness`. limits, clipped: N x 3 x H x W,
-    see `at_limits` and `cut_off`. gain, shift: N, and N x 3 by channel: by what the suspect's levels were divided, and
-    what was added then, grey levels. unlimited: as picture, but not limited to 0..255.
+    see `at_limits` and `cut_off`. gain, shift: N x 3 by channel: by what the suspect's levels were divided, and what
+    was added then, grey levels. balance: N x 3, by what each channel seems to have been multiplied besides: what phases
+    may have been taken with, and `picture` was not. unlimited: as picture, but not limited to 0..255.
     """
 
     errors: Tensor
@@ -54,6 +59,7 @@ class Reception:
     clipped: Tensor
     gain: Tensor
     shift: Tensor
+    balance: Tensor
     unlimited: Tensor
 
 
@@ -71,9 +77,9 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
     rounded, spread = rounding_steps(coefficients)
     dither = carrier.by_order(carrier.dither)
     sent = torch.cat([dither[:, :1].expand(len(picture), -1, -1, -1), dither[:, 1:2] + carrier.chip_phases(code)], 1)
-    # JPEG rounds luma, and leaves channels no noise of their own.
-    quiet = without_noise(restored.pictures, coefficients, carrier.order[:, :2], sent, known, step)
-    coefficients = torch.where((rounded > 0).any(1)[:, None, None, None], coefficients, quiet)
+    # JPEG rounds luma.
+    better, balance = _better(carrier, restored, coefficients, sent, known, step)
+    coefficients = torch.where((rounded > 0).any(1)[:, None, None, None], coefficients, better)
     # Pilots and header chips have no gates.
     stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(activity(plane, received=_ADDED * step**2), step))
     ordered = carrier.by_order(coefficients)
@@ -94,5 +100,31 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
         clipped=cut_off(limits, restored.gain),
         gain=restored.gain,
         shift=restored.shift,
+        balance=balance,
         unlimited=restored.pictures,
     )
+
+
+def _better(
+    carrier: Carrier, restored: Equalized, coefficients: Tensor, sent: Tensor, known: Tensor, step: float
+) -> tuple[Tensor, Tensor]:
+    """Coefficients with less of the noise of the channels, or with the channels balanced, where they fit better; and
+    the balance that is left to be considered.
+
+    coefficients: of luma. sent: the known phases, N x 2 x rows x columns.
+    """
+    quiet = without_noise(restored.pictures, coefficients, carrier.order[:, :2], sent, known, step)
+    if bool((restored.balance == 1).all()):
+        return quiet, restored.balance
+    balanced = analyse(balanced_luma(restored.pictures, restored.balance))
+    scores = [
+        (torch.cos(2 * math.pi * (carrier.by_order(told)[:, :2] / step - sent)) * known).sum((1, 2, 3))
+        for told in (coefficients, quiet, balanced)
+    ]
+    # Noise that channels have of their own is less in another mixture than luma's, too.
+    noisy, gained = scores[1] > scores[2], scores[2] - scores[0]
+    fits = ~noisy & (gained > (_SHARE * 2 * known.sum((1, 2, 3))).clamp_min(_TOTAL))
+    # Where levels were stretched symbols may tell what phases do not.
+    considered = (fits | (~noisy & stretched(restored.gain)))[:, None]
+    chosen = torch.where(fits[:, None, None, None], balanced, quiet)
+    return chosen, torch.where(considered, restored.balance, torch.ones_like(restored.balance))
