@@ -83,8 +83,10 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
     # Pilots and header chips have no gates.
     stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(activity(plane, received=_ADDED * step**2), step))
     ordered = carrier.by_order(coefficients)
+    known_phases = wrap(ordered[:, :2] / step - dither[:, :2])
+    errors = torch.cat([known_phases[:, :1], wrap(known_phases[:, 1:] - carrier.chip_phases(code))], 1)
     return Reception(
-        errors=wrap(ordered[:, :2] / step - sent),
+        errors=errors,
         data=wrap(ordered[:, 2:] * stretch / step - dither[:, 2:]),
         known=known,
         # Of which copies would take megabytes: without a gain it is limited already.
