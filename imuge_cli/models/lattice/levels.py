@@ -1,41 +1,34 @@
-"""How bright a suspect was before its levels were changed: the lattice tells contrast, and nothing of brightness.
+"""What colour a suspect had before its levels were changed: the lattice tells contrast, and nothing of brightness.
 
 Undoing a gain keeps every mean, and pilots look the same under any. Symbols describe how bright the original was, each
 of them all of it at once: so one number, by what all levels are off, makes what the pixels describe agree with what was
-sent. Without it the whites of a darkened picture are grey, and carry nothing, as if somebody had painted them.
+sent; or three, where channels were changed each by itself. Without it the whites of a darkened picture are grey, and
+carry nothing, as if somebody had painted them.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.clipping import STRETCHED, cut_off, stretched
-from imuge_cli.models.lattice.evidence import block_probability, block_weight, guess
+from imuge_cli.models.lattice.level_fit import COARSE, GREY, LEAST_COSINE, Offset, agreement, best_offset, off_by_block
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.models.protocol import Tone
-from imuge_cli.payload.source import SOURCE_BLOCK, analyse_source, sender_scale
 
-# Red, green and blue.
-Colour = tuple[float, float, float]
-# Grey levels: as far, and as finely, as it is looked for; and what is near enough.
-_FARTHEST, _COARSE, _FINE = 64.0, 2.0, 0.25
 # V suspects what it gives more than that.
 _SUSPECTED = 0.5
-# What was cut off is where the offset says, and misleads about the offset.
-_ROUNDS = 4
+# What was cut off is where the offset says, and misleads about the offset. Grey levels: what is near enough.
+_ROUNDS, _FINE = 4, 0.25
 # What levels are off by must explain the symbols better by so many standard deviations to be looked at, and to be
 # believed; to be believed of fewer source blocks than so many, by more; and be as many grey levels.
 _WORTH_A_LOOK, _BELIEVED, _BELIEVED_OF_FEW, _FEW, _LEAST = 1.0, 1.5, 5.0, 8, 1.0
-# Such a share of what a suspect shows must be off alike. Of blocks of which less is shown nothing is told, and so is
-# where symbols agree by less (mean cosine).
-_MOST, _SHOWN, _LEAST_COSINE = 0.75, 0.3, 0.1
+# Such a share of what a suspect shows must be off alike. Of blocks of which less is shown nothing is told.
+_MOST, _SHOWN = 0.75, 0.3
 # What is a considerable change of brightness, grey levels.
 _MOVED = 4.0
 # Channels count as changed each by itself where symbols agree better so by as many standard deviations.
@@ -43,11 +36,6 @@ _BALANCED = 3.0
 # One grey level of either colour difference in red, green and blue, of which luma is 0, and in how many steps to either
 # side it is looked for.
 _COLOURS, _COLOUR_STEPS = ((0.0, -0.344, 1.772), (1.402, -0.714, 0.0)), 16
-_GREY = (1.0, 1.0, 1.0)
-# As many symbols tell it as well as all do.
-_ENOUGH = 1 << 15
-# Offsets that are tried together: more take megabytes.
-_TOGETHER = 8
 
 
 def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Reception:
@@ -102,23 +90,23 @@ def _coloured(
     """What to add to each channel for symbols to fit best, 1 x 3, grey levels, near one of some starts; None where not
     most source blocks say so, for they may have been tampered with."""
     tried = [
-        (max((_offset(carrier, _seen(reception, divided, at), p, 0.0) for p in supposed), key=_likelihood), at)
+        (max((best_offset(carrier, _seen(reception, divided, at), p, 0.0) for p in supposed), key=_likelihood), at)
         for at in starts
     ]
     found, start = max(tried, key=_of_first)
     shift = start + found.offset
-    offsets = [_COARSE * number for number in range(-_COLOUR_STEPS, _COLOUR_STEPS + 1)]
+    offsets = [COARSE * number for number in range(-_COLOUR_STEPS, _COLOUR_STEPS + 1)]
     for colour in _COLOURS * 2:
         seen = _seen(reception, divided, shift)
-        scores = [_agreement(carrier, seen, p, offsets, colour) for p in supposed]
+        scores = [agreement(carrier, seen, p, offsets, colour) for p in supposed]
         shift = shift + offsets[int(max(scores, key=_highest).argmax())] * shift.new_tensor(colour)
     # Symbols agree best with what levels are off by on the whole, of which what was tampered with is a part.
-    directions = shift.new_tensor((_GREY, *_COLOURS))
+    directions = shift.new_tensor((GREY, *_COLOURS))
     for _ in range(_ROUNDS):
         seen = _seen(reception, divided, shift)
-        likely = max(supposed, key=lambda p: float(_agreement(carrier, seen, p, [0.0])))
-        off, shown, cosine = _off_by_block(carrier, seen, likely, (_GREY, *_COLOURS))
-        if cosine < _LEAST_COSINE or not bool((shown > _SHOWN).any()):
+        likely = max(supposed, key=lambda p: float(agreement(carrier, seen, p, [0.0])))
+        off, shown, cosine = off_by_block(carrier, seen, likely, (GREY, *_COLOURS))
+        if cosine < LEAST_COSINE or not bool((shown > _SHOWN).any()):
             return None
         change = off[:, shown > _SHOWN].median(1).values
         shift = shift + change @ directions
@@ -136,7 +124,7 @@ def _seen(reception: Reception, divided: Tensor, shift: Tensor) -> Reception:
 
 
 def _fit(carrier: Carrier, reception: Reception, supposed: list[Tensor]) -> float:
-    return max(float(_agreement(carrier, reception, p, [0.0])) for p in supposed)
+    return max(float(agreement(carrier, reception, p, [0.0])) for p in supposed)
 
 
 def _highest(scores: Tensor) -> float:
@@ -155,7 +143,7 @@ def _brightened(carrier: Carrier, reception: Reception, supposed: list[Tensor], 
     best, spread = None, torch.zeros(1, device=divided.device)
     for _ in range(_ROUNDS):
         seen = replace(reception, picture=divided + spread if best else divided)
-        found, which = max(((_offset(carrier, seen, p, kept), p) for p in supposed), key=_of_first)
+        found, which = max(((best_offset(carrier, seen, p, kept), p) for p in supposed), key=_of_first)
         if best is not None and found.agreement <= best.agreement:
             break
         best, used, supposed = found, spread, [which]
@@ -209,21 +197,11 @@ def _between(reception: Reception, shift: Tensor) -> Tensor:
     return torch.where(reception.limits > 0, to_white, to_black) * reception.limits / 2
 
 
-@dataclass(frozen=True)
-class _Offset:
-    """offset: what to add to the picture for symbols to fit best, grey levels. agreement: how well they do then, and
-    better: by how much better than with means where they are, standard deviations."""
-
-    offset: float
-    agreement: float
-    better: float
-
-
-def _likelihood(found: _Offset) -> float:
+def _likelihood(found: Offset) -> float:
     return found.agreement
 
 
-def _of_first(found: tuple[_Offset, Tensor]) -> float:
+def _of_first(found: tuple[Offset, Tensor]) -> float:
     return found[0].agreement
 
 
@@ -232,8 +210,8 @@ def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset
     are off because some of them were tampered with, and by more."""
     for _ in range(_ROUNDS):
         moved_there = replace(reception, picture=reception.picture + offset)
-        (off,), shown, cosine = _off_by_block(carrier, moved_there, probability, (_GREY,))
-        if cosine < _LEAST_COSINE or not bool((shown > _SHOWN).any()):
+        (off,), shown, cosine = off_by_block(carrier, moved_there, probability, (GREY,))
+        if cosine < LEAST_COSINE or not bool((shown > _SHOWN).any()):
             return None
         change = float(off[shown > _SHOWN].median())
         offset += change
@@ -244,69 +222,5 @@ def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset
     if abs(moved) < _LEAST or bool((shown * nearer).sum() < _MOST * shown.sum()):
         return None
     few = int((shown > _SHOWN).sum()) < _FEW
-    better = _agreement(carrier, reception, probability, [offset, kept])
+    better = agreement(carrier, reception, probability, [offset, kept])
     return offset if float(better[0] - better[1]) > (_BELIEVED_OF_FEW if few else _BELIEVED) else None
-
-
-def _off_by_block(
-    carrier: Carrier, reception: Reception, probability: Tensor, colours: tuple[Colour, ...]
-) -> tuple[Tensor, Tensor, float]:
-    """By how much source blocks are darker than symbols say, grey levels, a row for each colour that levels may lack;
-    the share of each block that is shown; and the mean cosine of what symbols are off."""
-    trust, weight, described = _described(carrier, reception, probability)
-    turns = 2 * math.pi * (reception.data - described)
-    cosine = float((torch.cos(turns) * trust).sum() / trust.expand_as(turns).sum().clamp_min(1e-6))
-    # What symbols say beyond the picture, brought back through the mixing: as in `contradiction.disagreement`.
-    cells = torch.sin(turns) / (2 * math.pi * max(cosine, _LEAST_COSINE))
-    back = carrier.mixing.transposed((cells * carrier.gains * trust).flatten(1))
-    missing = back * carrier.amplitude * reception.scale / (carrier.gains**2 * trust).mean().clamp_min(1e-6)
-    blocks = carrier.grid.rows * carrier.grid.columns
-    more = torch.cat([_one_more(carrier, colour) for colour in colours]).view(len(colours), blocks, -1)
-    off = (missing.view(1, blocks, -1) * more).sum(2) / more.square().sum(2)
-    return off, functional.avg_pool2d(weight, SOURCE_BLOCK // BLOCK).flatten(), cosine
-
-
-def _described(carrier: Carrier, reception: Reception, probability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How far blocks are trusted, how far their pixels count, and the symbols of what the pixels show: N x 12 x rows x
-    columns, cells."""
-    trust = (1 - block_probability(probability, carrier)).clamp(0, 1) * reception.known
-    weight = block_weight(carrier, reception, trust)
-    symbols = carrier.mixing.forward(guess(carrier, reception, weight)) / (carrier.amplitude * reception.scale)
-    return trust, weight, symbols.view_as(reception.data) * carrier.gains
-
-
-def _offset(carrier: Carrier, reception: Reception, probability: Tensor, kept: float) -> _Offset:
-    """kept: what to add for the mean to be where it is."""
-    tried = torch.arange(-_FARTHEST, _FARTHEST + _COARSE, _COARSE, device=carrier.device) + kept
-    scores = _agreement(carrier, reception, probability, tried.tolist())
-    place = int(scores.argmax())
-    best = float(scores[place])
-    return _Offset(float(tried[place]), best, best - float(scores[len(tried) // 2]))
-
-
-def _agreement(
-    carrier: Carrier, reception: Reception, probability: Tensor, offsets: list[float], colour: Colour = _GREY
-) -> Tensor:
-    """How well symbols agree with the picture with each of some offsets, standard deviations. colour: what one
-    is of each channel."""
-    trust, _, described = _described(carrier, reception, probability)
-    grown = carrier.mixing.forward(_one_more(carrier, colour)) / (carrier.amplitude * reception.scale)
-    brighter = grown.view_as(described) * carrier.gains
-    chosen = slice(None, None, -(-carrier.mixing.outputs // _ENOUGH))
-    off, each, weight = (
-        t.expand_as(described).flatten(1)[:, chosen] for t in (reception.data - described, brighter, trust)
-    )
-    total = torch.cat(
-        [
-            (torch.cos(2 * math.pi * (off - some[:, None] * each)) * weight).sum(1)
-            for some in torch.split(off.new_tensor(offsets), _TOGETHER)
-        ]
-    )
-    return total / math.sqrt(max(float(weight.square().sum()) / 2, 1.0))
-
-
-def _one_more(carrier: Carrier, colour: Colour) -> Tensor:
-    """By how much coefficients grow, 1 x grid.size in the sender's units, with a colour added everywhere."""
-    black = torch.zeros(1, 3, carrier.grid.height, carrier.grid.width, device=carrier.device)
-    grown = analyse_source(black + black.new_tensor(colour).view(1, 3, 1, 1)) - analyse_source(black)
-    return (grown / sender_scale(carrier.device)).flatten(1)
