@@ -39,6 +39,53 @@ class Offset:
     better: float
 
 
+class Symbols:
+    """What symbols say of the levels of one picture (N = 1).
+
+    Symbols are linear in levels: of a picture that is moved by as much everywhere nothing has to be worked out anew.
+    """
+
+    def __init__(self, carrier: Carrier, reception: Reception, probability: Tensor, more: Tensor) -> None:
+        """probability: 1 x 1 x H x W, that a pixel was tampered with. more: see `channels_more`."""
+        trust, _, described = _described(carrier, reception, probability)
+        chosen = slice(None, None, -(-carrier.mixing.outputs // _ENOUGH))
+        off, self._weight = (t.expand_as(described).flatten(1)[:, chosen] for t in (reception.data - described, trust))
+        self._off, self._more = off, more / reception.scale
+        self._deviation = math.sqrt(max(float(self._weight.square().sum()) / 2, 1.0))
+
+    def agreement(self, shifts: Tensor) -> Tensor:
+        """How well symbols agree with the picture, moved by each of some shifts (M x 3, grey levels by channel): M,
+        standard deviations."""
+        total = torch.cat(
+            [
+                (torch.cos(2 * math.pi * (self._off - some @ self._more)) * self._weight).sum(1)
+                for some in torch.split(shifts, _TOGETHER)
+            ]
+        )
+        return total / self._deviation
+
+
+def channels_more(carrier: Carrier) -> Tensor:
+    """By how much the symbols that are enough to tell grow with one grey level more of each channel: 3 x symbols, in
+    cells, of a picture of scale 1."""
+    chosen = slice(None, None, -(-carrier.mixing.outputs // _ENOUGH))
+    more = []
+    for colour in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
+        grown = carrier.mixing.forward(_one_more(carrier, colour)) / carrier.amplitude
+        more.append((grown.view_as(carrier.gains) * carrier.gains).flatten(1)[:, chosen])
+    return torch.cat(more)
+
+
+def best_offset(symbols: Symbols, kept: float, start: Tensor) -> Offset:
+    """What to add to all channels for symbols to fit best, from a shift on (3, grey levels). kept: what to add for the
+    mean to be where it is."""
+    tried = torch.arange(-_FARTHEST, _FARTHEST + COARSE, COARSE, device=start.device) + kept
+    scores = symbols.agreement(start + tried[:, None])
+    place = int(scores.argmax())
+    best = float(scores[place])
+    return Offset(float(tried[place]), best, best - float(scores[len(tried) // 2]))
+
+
 def off_by_block(
     carrier: Carrier, reception: Reception, probability: Tensor, colours: tuple[Colour, ...]
 ) -> tuple[Tensor, Tensor, float]:
@@ -64,41 +111,6 @@ def _described(carrier: Carrier, reception: Reception, probability: Tensor) -> t
     weight = block_weight(carrier, reception, trust)
     symbols = carrier.mixing.forward(guess(carrier, reception, weight)) / (carrier.amplitude * reception.scale)
     return trust, weight, symbols.view_as(reception.data) * carrier.gains
-
-
-def best_offset(carrier: Carrier, reception: Reception, probability: Tensor, kept: float) -> Offset:
-    """What to add to all channels for symbols to fit best.
-
-    probability: 1 x 1 x H x W, that a pixel was tampered with. kept: what to add for the mean to be where it is.
-    """
-    tried = torch.arange(-_FARTHEST, _FARTHEST + COARSE, COARSE, device=carrier.device) + kept
-    scores = agreement(carrier, reception, probability, tried.tolist())
-    place = int(scores.argmax())
-    best = float(scores[place])
-    return Offset(float(tried[place]), best, best - float(scores[len(tried) // 2]))
-
-
-def agreement(
-    carrier: Carrier, reception: Reception, probability: Tensor, offsets: list[float], colour: Colour = GREY
-) -> Tensor:
-    """How well symbols agree with the picture with each of some offsets, standard deviations, one for each offset.
-
-    offsets: grey levels. colour: what one of them is of each channel.
-    """
-    trust, _, described = _described(carrier, reception, probability)
-    grown = carrier.mixing.forward(_one_more(carrier, colour)) / (carrier.amplitude * reception.scale)
-    brighter = grown.view_as(described) * carrier.gains
-    chosen = slice(None, None, -(-carrier.mixing.outputs // _ENOUGH))
-    off, each, weight = (
-        t.expand_as(described).flatten(1)[:, chosen] for t in (reception.data - described, brighter, trust)
-    )
-    total = torch.cat(
-        [
-            (torch.cos(2 * math.pi * (off - some[:, None] * each)) * weight).sum(1)
-            for some in torch.split(off.new_tensor(offsets), _TOGETHER)
-        ]
-    )
-    return total / math.sqrt(max(float(weight.square().sum()) / 2, 1.0))
 
 
 def _one_more(carrier: Carrier, colour: Colour) -> Tensor:

@@ -8,7 +8,8 @@ carry nothing, as if somebody had painted them.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +17,15 @@ from torch import Tensor
 from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.clipping import STRETCHED, cut_off, stretched
-from imuge_cli.models.lattice.level_fit import COARSE, GREY, LEAST_COSINE, Offset, agreement, best_offset, off_by_block
+from imuge_cli.models.lattice.level_fit import (
+    COARSE,
+    GREY,
+    LEAST_COSINE,
+    Symbols,
+    best_offset,
+    channels_more,
+    off_by_block,
+)
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.models.protocol import Tone
 
@@ -47,33 +56,57 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
     supposed = [torch.zeros_like(probability)]
     if bool((probability > _SUSPECTED).any()):
         supposed.append(probability)
-    alike = _brightened(carrier, reception, supposed, torch.zeros_like(reception.shift))
+    told = _Told(carrier, supposed, channels_more(carrier))
+    alike = _brightened(told, reception, torch.zeros_like(reception.shift))
     plain = torch.ones_like(reception.balance)
     balances = [] if torch.equal(reception.balance, plain) else [reception.balance]
     if bool(stretched(reception.gain)):
         # Phases may tell little of the channels.
         balances.append(plain)
-    best, least = alike, _fit(carrier, alike, supposed) + _BALANCED if balances else 0.0
+    best, least = alike, told.fit(alike) + _BALANCED if balances else 0.0
     for balance in balances:
-        apart = _balanced(carrier, replace(reception, balance=balance), supposed)
-        apart = _brightened(carrier, apart, supposed, apart.shift)
-        fit = _fit(carrier, apart, supposed)
+        apart = _balanced(told, replace(reception, balance=balance))
+        apart = _brightened(told, apart, apart.shift)
+        fit = told.fit(apart)
         if fit > least:
             best, least = apart, fit
     return best
 
 
-def _balanced(carrier: Carrier, reception: Reception, supposed: list[Tensor]) -> Reception:
+@dataclass(frozen=True)
+class _Told:
+    """Who asks what symbols tell.
+
+    supposed: 1 x 1 x H x W each, how probably tampered with pixels are. more: see `channels_more`.
+    """
+
+    carrier: Carrier
+    supposed: list[Tensor]
+    more: Tensor
+
+    def by(self, reception: Reception, probability: Tensor) -> Symbols:
+        """By one supposition."""
+        return Symbols(self.carrier, reception, probability, self.more)
+
+    def fit(self, reception: Reception) -> float:
+        """How well symbols agree with the picture as it is, standard deviations."""
+        still = reception.shift.new_zeros(1, 3)
+        return max(float(self.by(reception, p).agreement(still)) for p in self.supposed)
+
+
+def _balanced(told: _Told, reception: Reception) -> Reception:
     """The reception with each channel divided by its balance, and brought to the colour that symbols tell of."""
     gain = reception.gain * reception.balance
     divided = (reception.unlimited - reception.shift[..., None, None]) / reception.balance[..., None, None]
     mean = (divided * gain[..., None, None]).mean((2, 3))
     reception = replace(reception, gain=gain, balance=torch.ones_like(gain))
     # Multiplied about black, about the channel's mean, or about white.
-    starts = [pivot * (1 - 1 / gain) for pivot in (torch.zeros_like(mean), mean, torch.full_like(mean, 255))]
-    shift = _coloured(carrier, reception, supposed, divided, starts)
+    starts = torch.cat([pivot * (1 - 1 / gain) for pivot in (torch.zeros_like(mean), mean, torch.full_like(mean, 255))])
+    symbols = [told.by(replace(reception, picture=divided), p) for p in told.supposed]
+    shift = _coloured(told, reception, divided, symbols, starts)
     if shift is None:
-        shift = max(starts, key=lambda start: _fit(carrier, _seen(reception, divided, start), supposed))
+        scores = torch.stack([told_by.agreement(starts) for told_by in symbols]).amax(0)
+        shift = starts[int(scores.argmax())][None]
     unlimited = divided + shift[..., None, None]
     return replace(
         reception,
@@ -85,27 +118,27 @@ def _balanced(carrier: Carrier, reception: Reception, supposed: list[Tensor]) ->
 
 
 def _coloured(
-    carrier: Carrier, reception: Reception, supposed: list[Tensor], divided: Tensor, starts: list[Tensor]
+    told: _Told, reception: Reception, divided: Tensor, symbols: list[Symbols], starts: Tensor
 ) -> Tensor | None:
-    """What to add to each channel for symbols to fit best, 1 x 3, grey levels, near one of some starts; None where not
-    most source blocks say so, for they may have been tampered with."""
-    tried = [
-        (max((best_offset(carrier, _seen(reception, divided, at), p, 0.0) for p in supposed), key=_likelihood), at)
-        for at in starts
-    ]
-    found, start = max(tried, key=_of_first)
-    shift = start + found.offset
-    offsets = [COARSE * number for number in range(-_COLOUR_STEPS, _COLOUR_STEPS + 1)]
+    """What to add to each channel for symbols to fit best, 1 x 3, grey levels, near one of some starts (M x 3); None
+    where not most source blocks say so, for they may have been tampered with.
+
+    symbols: by each supposition, of the picture `divided` as it is.
+    """
+    best = -math.inf
+    for number, start in [(n, start) for n in range(len(symbols)) for start in starts]:
+        found = best_offset(symbols[number], 0.0, start)
+        if found.agreement > best:
+            best, likely, begun, shift = found.agreement, number, start, start + found.offset
+    offsets = torch.arange(-_COLOUR_STEPS, _COLOUR_STEPS + 1, device=shift.device) * COARSE
     for colour in _COLOURS * 2:
-        seen = _seen(reception, divided, shift)
-        scores = [agreement(carrier, seen, p, offsets, colour) for p in supposed]
-        shift = shift + offsets[int(max(scores, key=_highest).argmax())] * shift.new_tensor(colour)
+        tried = shift + offsets[:, None] * shift.new_tensor(colour)
+        shift = tried[int(symbols[likely].agreement(tried).argmax())]
     # Symbols agree best with what levels are off by on the whole, of which what was tampered with is a part.
     directions = shift.new_tensor((GREY, *_COLOURS))
     for _ in range(_ROUNDS):
-        seen = _seen(reception, divided, shift)
-        likely = max(supposed, key=lambda p: float(agreement(carrier, seen, p, [0.0])))
-        off, shown, cosine = off_by_block(carrier, seen, likely, (GREY, *_COLOURS))
+        seen = _seen(reception, divided, shift[None])
+        off, shown, cosine = off_by_block(told.carrier, seen, told.supposed[likely], (GREY, *_COLOURS))
         if cosine < LEAST_COSINE or not bool((shown > _SHOWN).any()):
             return None
         change = off[:, shown > _SHOWN].median(1).values
@@ -114,8 +147,8 @@ def _coloured(
             break
     # In red, green and blue: by how much each block is off now, and would be at the start.
     off = (off - change[:, None]).T @ directions
-    nearer = (off.square().sum(1) < (off + shift - start).square().sum(1)).float()
-    return shift if bool((shown * nearer).sum() >= _MOST * shown.sum()) else None
+    nearer = (off.square().sum(1) < (off + shift - begun).square().sum(1)).float()
+    return shift[None] if bool((shown * nearer).sum() >= _MOST * shown.sum()) else None
 
 
 def _seen(reception: Reception, divided: Tensor, shift: Tensor) -> Reception:
@@ -123,36 +156,27 @@ def _seen(reception: Reception, divided: Tensor, shift: Tensor) -> Reception:
     return replace(reception, picture=divided + shift[..., None, None] + _between(reception, shift))
 
 
-def _fit(carrier: Carrier, reception: Reception, supposed: list[Tensor]) -> float:
-    return max(float(agreement(carrier, reception, p, [0.0])) for p in supposed)
-
-
-def _highest(scores: Tensor) -> float:
-    return float(scores.max())
-
-
-def _brightened(carrier: Carrier, reception: Reception, supposed: list[Tensor], base: Tensor) -> Reception:
-    """The reception as bright as it was.
-
-    supposed: 1 x 1 x H x W each, how probably tampered with pixels are. base: 1 x 3, what of `shift` stays; the rest of
-    it kept the mean of each channel where it was, which says nothing.
-    """
+def _brightened(told: _Told, reception: Reception, base: Tensor) -> Reception:
+    """The reception as bright as it was. base: 1 x 3, what of `shift` stays; the rest of it kept the mean of each
+    channel where it was, which says nothing."""
     undone = reception.shift - base
     divided = reception.unlimited - undone[..., None, None] if bool(undone.any()) else reception.unlimited
     kept = float(luma(undone[..., None, None]))
+    supposed, still = told.supposed, base.new_zeros(3)
     best, spread = None, torch.zeros(1, device=divided.device)
     for _ in range(_ROUNDS):
         seen = replace(reception, picture=divided + spread if best else divided)
-        found, which = max(((best_offset(carrier, seen, p, kept), p) for p in supposed), key=_of_first)
+        offsets = [best_offset(told.by(seen, p), kept, still) for p in supposed]
+        found = max(offsets, key=lambda offset: offset.agreement)
         if best is not None and found.agreement <= best.agreement:
             break
-        best, used, supposed = found, spread, [which]
+        best, used, supposed = found, spread, [supposed[offsets.index(found)]]
         spread = _between(reception, base + best.offset)
         if not bool(spread.any()):
             break
     if best is None or best.better < _WORTH_A_LOOK:
         return reception
-    offset = _settled(carrier, replace(reception, picture=divided + used), supposed[0], best.offset, kept)
+    offset = _settled(told, replace(reception, picture=divided + used), supposed[0], best.offset, kept)
     if offset is None:
         return reception
     shift = base + offset
@@ -197,20 +221,12 @@ def _between(reception: Reception, shift: Tensor) -> Tensor:
     return torch.where(reception.limits > 0, to_white, to_black) * reception.limits / 2
 
 
-def _likelihood(found: Offset) -> float:
-    return found.agreement
-
-
-def _of_first(found: tuple[Offset, Tensor]) -> float:
-    return found[0].agreement
-
-
-def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset: float, kept: float) -> float | None:
+def _settled(told: _Told, reception: Reception, probability: Tensor, offset: float, kept: float) -> float | None:
     """The offset of the median source block, near another; None where it is `kept`, or not most blocks have it: they
     are off because some of them were tampered with, and by more."""
     for _ in range(_ROUNDS):
         moved_there = replace(reception, picture=reception.picture + offset)
-        (off,), shown, cosine = off_by_block(carrier, moved_there, probability, (GREY,))
+        (off,), shown, cosine = off_by_block(told.carrier, moved_there, probability, (GREY,))
         if cosine < LEAST_COSINE or not bool((shown > _SHOWN).any()):
             return None
         change = float(off[shown > _SHOWN].median())
@@ -222,5 +238,6 @@ def _settled(carrier: Carrier, reception: Reception, probability: Tensor, offset
     if abs(moved) < _LEAST or bool((shown * nearer).sum() < _MOST * shown.sum()):
         return None
     few = int((shown > _SHOWN).sum()) < _FEW
-    better = agreement(carrier, reception, probability, [offset, kept])
+    shifts = off.new_tensor([[offset] * 3, [kept] * 3])
+    better = told.by(reception, probability).agreement(shifts)
     return offset if float(better[0] - better[1]) > (_BELIEVED_OF_FEW if few else _BELIEVED) else None
