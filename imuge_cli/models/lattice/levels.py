@@ -99,7 +99,13 @@ def _balanced(told: _Told, reception: Reception) -> Reception:
     gain = reception.gain * reception.balance
     divided = (reception.unlimited - reception.shift[..., None, None]) / reception.balance[..., None, None]
     mean = (divided * gain[..., None, None]).mean((2, 3))
-    reception = replace(reception, gain=gain, balance=torch.ones_like(gain))
+    reception = replace(
+        reception,
+        gain=gain,
+        balance=torch.ones_like(gain),
+        errors=reception.balanced_errors,
+        data=reception.balanced_data,
+    )
     # Multiplied about black, about the channel's mean, or about white.
     starts = torch.cat([pivot * (1 - 1 / gain) for pivot in (torch.zeros_like(mean), mean, torch.full_like(mean, 255))])
     symbols = [told.by(replace(reception, picture=divided), p) for p in told.supposed]

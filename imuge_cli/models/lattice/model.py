@@ -123,7 +123,9 @@ class LatticeModel:
         # Without a header it is not known how large symbols are; and an encoder describes what it likes.
         described = fix.header is not None and networks.encoder is None
         if described:
-            reception = levelled(carrier, reception, first)
+            received, reception = reception, levelled(carrier, reception, first)
+            if reception.errors is not received.errors:
+                first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
         probability, solution = self._looked(carrier, reception, first)
         behind = look_behind_white(networks, carrier, reception, first, probability, solution) if described else None
         if behind is not None:

@@ -40,8 +40,9 @@ class Reception:
     of them, cells squared. scale: N x 1: what the symbols were divided by, in the model's standard deviations.
     roughness: N x 14 x rows x columns by slot: logarithms, see `log_roughness`. limits, clipped: N x 3 x H x W,
     see `at_limits` and `cut_off`. gain, shift: N x 3 by channel: by what the suspect's levels were divided, and what
-    was added then, grey levels. balance: N x 3, by what each channel seems to have been multiplied besides: what phases
-    may have been taken with, and `picture` was not. unlimited: as picture, but not limited to 0..255.
+    was added then, grey levels. balance: N x 3, by what each channel seems to have been multiplied besides, which was
+    not undone; balanced_errors, balanced_data: as errors and data, were it undone. unlimited: as picture, but not
+    limited to 0..255.
     """
 
     errors: Tensor
@@ -60,6 +61,8 @@ class Reception:
     gain: Tensor
     shift: Tensor
     balance: Tensor
+    balanced_errors: Tensor
+    balanced_data: Tensor
     unlimited: Tensor
 
 
@@ -77,17 +80,20 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
     rounded, spread = rounding_steps(coefficients)
     dither = carrier.by_order(carrier.dither)
     sent = torch.cat([dither[:, :1].expand(len(picture), -1, -1, -1), dither[:, 1:2] + carrier.chip_phases(code)], 1)
+    free = ~(rounded > 0).any(1)[:, None, None, None]
     # JPEG rounds luma.
-    better, balance = _better(carrier, restored, coefficients, sent, known, step)
-    coefficients = torch.where((rounded > 0).any(1)[:, None, None, None], coefficients, better)
+    quiet = without_noise(restored.pictures, coefficients, carrier.order[:, :2], sent, known, step)
+    coefficients = torch.where(free, quiet, coefficients)
+    balanced, balance = _balanced(carrier, restored, coefficients, sent, known, step)
     # Pilots and header chips have no gates.
     stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(activity(plane, received=_ADDED * step**2), step))
-    ordered = carrier.by_order(coefficients)
-    known_phases = wrap(ordered[:, :2] / step - dither[:, :2])
-    errors = torch.cat([known_phases[:, :1], wrap(known_phases[:, 1:] - carrier.chip_phases(code))], 1)
+    (errors, data), (balanced_errors, balanced_data) = (
+        _phases(carrier, code, told, stretch, step)
+        for told in (coefficients, torch.where(free, balanced, coefficients))
+    )
     return Reception(
         errors=errors,
-        data=wrap(ordered[:, 2:] * stretch / step - dither[:, 2:]),
+        data=data,
         known=known,
         # Of which copies would take megabytes: without a gain it is limited already.
         picture=restored.pictures.clamp(0, 255) if bool((restored.gain != 1).any()) else restored.pictures,
@@ -103,30 +109,40 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
         gain=restored.gain,
         shift=restored.shift,
         balance=balance,
+        balanced_errors=balanced_errors,
+        balanced_data=balanced_data,
         unlimited=restored.pictures,
     )
 
 
-def _better(
+def _phases(
+    carrier: Carrier, code: Tensor, coefficients: Tensor, stretch: Tensor, step: float
+) -> tuple[Tensor, Tensor]:
+    """`Reception.errors` and `Reception.data`."""
+    ordered, dither = carrier.by_order(coefficients), carrier.by_order(carrier.dither)
+    known_phases = wrap(ordered[:, :2] / step - dither[:, :2])
+    errors = torch.cat([known_phases[:, :1], wrap(known_phases[:, 1:] - carrier.chip_phases(code))], 1)
+    return errors, wrap(ordered[:, 2:] * stretch / step - dither[:, 2:])
+
+
+def _balanced(
     carrier: Carrier, restored: Equalized, coefficients: Tensor, sent: Tensor, known: Tensor, step: float
 ) -> tuple[Tensor, Tensor]:
-    """Coefficients with less of the noise of the channels, or with the channels balanced, where they fit better; and
-    the balance that is left to be considered.
+    """Coefficients with the channels balanced where that fits better, and the balance that is to be considered.
 
     coefficients: of luma. sent: the known phases, N x 2 x rows x columns.
     """
-    quiet = without_noise(restored.pictures, coefficients, carrier.order[:, :2], sent, known, step)
     if bool((restored.balance == 1).all()):
-        return quiet, restored.balance
+        return coefficients, restored.balance
     balanced = analyse(balanced_luma(restored.pictures, restored.balance))
     scores = [
         (torch.cos(2 * math.pi * (carrier.by_order(told)[:, :2] / step - sent)) * known).sum((1, 2, 3))
-        for told in (coefficients, quiet, balanced)
+        for told in (coefficients, balanced)
     ]
-    # Noise that channels have of their own is less in another mixture than luma's, too.
-    noisy, gained = scores[1] > scores[2], scores[2] - scores[0]
-    fits = ~noisy & (gained > (_SHARE * 2 * known.sum((1, 2, 3))).clamp_min(_TOTAL))
+    # Noise that channels have of their own is less in other mixtures than luma's, too, but not as little as without it.
+    gained = scores[1] - scores[0]
+    fits = gained > (_SHARE * 2 * known.sum((1, 2, 3))).clamp_min(_TOTAL)
     # Where levels were stretched symbols may tell what phases do not.
-    considered = (fits | (~noisy & stretched(restored.gain)))[:, None]
-    chosen = torch.where(fits[:, None, None, None], balanced, quiet)
+    considered = (fits | ((gained > 0) & stretched(restored.gain)))[:, None]
+    chosen = torch.where(fits[:, None, None, None], balanced, coefficients)
     return chosen, torch.where(considered, restored.balance, torch.ones_like(restored.balance))
