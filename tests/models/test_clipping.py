@@ -97,7 +97,7 @@ def test_pictures_without_clipping_keep_their_ratios() -> None:
 
 
 def test_sharpening_is_no_stretching(engine: Imuge) -> None:
-    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 128))).picture.as_uint8()
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 128)), image_id=1).picture.as_uint8()
     sent[100:150, 60:120] = (255, 40, 40)
     mask = engine.verify(Picture(pixels=apply(parse("sharpen:1"), sent, np.random.default_rng(1)).image)).mask
     assert mask[100:150, 60:120].mean() > 0.95
@@ -106,7 +106,7 @@ def test_sharpening_is_no_stretching(engine: Imuge) -> None:
 @pytest.mark.parametrize("chain", ["brightness:1.1", "contrast:1.1"])
 def test_clipped_highlights_are_not_flagged_but_paint_is(engine: Imuge, chain: str) -> None:
     # A white suit and a bright background.
-    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 128))).picture.as_uint8()
+    sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 128)), image_id=1).picture.as_uint8()
     suspect = apply(parse(chain), sent, np.random.default_rng(1)).image
     assert ((suspect == 255) | (suspect == 0)).any(-1).mean() > 0.05
     assert engine.verify(Picture(pixels=suspect)).verdict == "intact"

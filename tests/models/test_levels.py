@@ -27,7 +27,7 @@ def engine() -> Imuge:
 @pytest.fixture(scope="module")
 def sent(engine: Imuge) -> Pixels8:
     # A white suit, deep shadow and a bright background.
-    return engine.immunize(Picture(pixels=photograph("astronaut", 0, 128))).picture.as_uint8()
+    return engine.immunize(Picture(pixels=photograph("astronaut", 0, 128)), image_id=1).picture.as_uint8()
 
 
 def changed(picture: Pixels8, how: str) -> Pixels8:
@@ -159,7 +159,7 @@ def test_what_was_painted_white_or_black_is_found_where_levels_are_cut_off(
 
 def test_what_is_white_nearly_everywhere_is_judged_by_what_is_not(engine: Imuge) -> None:
     original = np.clip(photograph("astronaut", 0, 128).astype(int) // 2 + 128, 0, 250).astype(np.uint8)
-    sent = engine.immunize(Picture(pixels=original)).picture.as_uint8()
+    sent = engine.immunize(Picture(pixels=original), image_id=1).picture.as_uint8()
     suspect = changed(sent, "+30")
     assert (suspect == 255).any(2).mean() > 0.3
     assert engine.verify(Picture(pixels=suspect)).verdict == "intact"
