@@ -75,7 +75,7 @@ def levelled(carrier: Carrier, reception: Reception, probability: Tensor) -> Rec
 
 @dataclass(frozen=True)
 class _Told:
-    """Who asks what symbols tell.
+    """What symbols are asked by about the levels of one suspect.
 
     supposed: 1 x 1 x H x W each, how probably tampered with pixels are. more: see `channels_more`.
     """

@@ -80,8 +80,8 @@ def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, ins
     rounded, spread = rounding_steps(coefficients)
     dither = carrier.by_order(carrier.dither)
     sent = torch.cat([dither[:, :1].expand(len(picture), -1, -1, -1), dither[:, 1:2] + carrier.chip_phases(code)], 1)
+    # What JPEG rounded is luma, whose steps another mixture of the channels would hide.
     free = ~(rounded > 0).any(1)[:, None, None, None]
-    # JPEG rounds luma.
     quiet = without_noise(restored.pictures, coefficients, carrier.order[:, :2], sent, known, step)
     coefficients = torch.where(free, quiet, coefficients)
     balanced, balance = _balanced(carrier, restored, coefficients, sent, known, step)
