@@ -38,16 +38,23 @@ def without_noise(
     slots = order.expand(len(pictures), -1, -1, -1)
     told, off, around = (torch.gather(t, 1, slots) for t in (coefficients, apart, power))
     scores = torch.stack(
-        [
-            (torch.cos(2 * math.pi * ((told + _share(around, level) * off) / step - phases)) * known).sum((1, 2, 3))
-            for level in (0.0, *_LEVELS)
-        ]
+        [known_agreement(told + _share(around, level) * off, phases, known, step) for level in (0.0, *_LEVELS)]
     )
     best = scores.argmax(0)
     gained = scores.max(0).values - scores[0]
-    enough = (_SHARE * known.sum((1, 2, 3)) * order.shape[1]).clamp_min(_TOTAL)
-    levels = torch.where(gained > enough, scores.new_tensor((0.0, *_LEVELS))[best], 0.0)
+    levels = torch.where(is_worth_it(gained, known, order.shape[1]), scores.new_tensor((0.0, *_LEVELS))[best], 0.0)
     return coefficients + _share(power, levels.view(-1, 1, 1, 1)) * apart
+
+
+def known_agreement(coefficients: Tensor, phases: Tensor, known: Tensor, step: float) -> Tensor:
+    """How well coefficients N x K x rows x columns (grey levels) agree with known phases (cells): sum of the cosines of
+    what they lie off, N. known: N x 1 x rows x columns, 1 in blocks that count."""
+    return (torch.cos(2 * math.pi * (coefficients / step - phases)) * known).sum((1, 2, 3))
+
+
+def is_worth_it(gained: Tensor, known: Tensor, count: int) -> Tensor:
+    """Whether so much better an agreement is no chance, N of bool. count: known phases in a block."""
+    return gained > (_SHARE * known.sum((1, 2, 3)) * count).clamp_min(_TOTAL)
 
 
 def _share(power: Tensor, level: Tensor | float) -> Tensor:

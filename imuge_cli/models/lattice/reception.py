@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +12,7 @@ from imuge_cli.lattice.balance import balanced_luma
 from imuge_cli.lattice.gates import CALM, activity, pulled
 from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT
 from imuge_cli.lattice.modulation import wrap
-from imuge_cli.lattice.quieting import without_noise
+from imuge_cli.lattice.quieting import is_worth_it, known_agreement, without_noise
 from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.roughness import log_roughness
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
@@ -21,8 +20,6 @@ from imuge_cli.models.lattice.carrier import Carrier, scale_of
 from imuge_cli.models.lattice.clipping import at_limits, cut_off, stretched
 from imuge_cli.models.lattice.equalized import Equalized, equalized
 
-# By how much known phases must agree better with the channels balanced (mean cosine), and in all.
-_SHARE, _TOTAL = 0.004, 5.0
 # What embedding adds to the variance of a calm block, in squared steps.
 _ADDED = (DATA_SLOTS * CALM**2 + SLOT_COUNT - DATA_SLOTS) / BLOCK**2 / 12
 
@@ -135,13 +132,10 @@ def _balanced(
     if bool((restored.balance == 1).all()):
         return coefficients, restored.balance
     balanced = analyse(balanced_luma(restored.pictures, restored.balance))
-    scores = [
-        (torch.cos(2 * math.pi * (carrier.by_order(told)[:, :2] / step - sent)) * known).sum((1, 2, 3))
-        for told in (coefficients, balanced)
-    ]
+    scores = [known_agreement(carrier.by_order(told)[:, :2], sent, known, step) for told in (coefficients, balanced)]
     # Noise that channels have of their own is less in other mixtures than luma's, too, but not as little as without it.
     gained = scores[1] - scores[0]
-    fits = gained > (_SHARE * 2 * known.sum((1, 2, 3))).clamp_min(_TOTAL)
+    fits = is_worth_it(gained, known, sent.shape[1])
     # Where levels were stretched symbols may tell what phases do not.
     considered = (fits | ((gained > 0) & stretched(restored.gain)))[:, None]
     chosen = torch.where(fits[:, None, None, None], balanced, coefficients)
