@@ -257,6 +257,7 @@ class Imuge:
             regions=tuple(regions(mask, verified.probability, around)),
             foreign=around,
             tone=verified.tone,
+            contradicted=verdict == "not-found" and verified.legible and verified.unexplained,
             layer="networks" if verified.assumed else "lattice",
             seconds=0.0,
             found=verified,
@@ -298,6 +299,11 @@ class Imuge:
             raise NotImmunizedError(
                 "no immunization found (never immunized, another key, or damaged beyond recognition); "
                 "nothing can be recovered"
+            )
+        if result.contradicted and mask is None:
+            raise NotImmunizedError(
+                "immunized with this key, and what was sent then is not what this picture shows, but it cannot be told "
+                "where they differ; nothing can be recovered without a mask of what was changed"
             )
         if result.verdict == "not-found" and (mask is None or not verified.legible):
             raise NotImmunizedError(

@@ -65,8 +65,9 @@ class VerifyResult:
 
     verdict: `exact` (bit for bit what was published), `intact` (content untouched), `tampered`, `not-found`. layer:
     which answered, `exact`, `lattice`, or `networks` where a model without one takes it for granted that a picture
-    was immunized. tiles: the exact layer's, None where it did not answer. found: what the model keeps for
-    `Imuge.recover`; None in results that were not made by `Imuge.verify`.
+    was immunized. tiles: the exact layer's, None where it did not answer. contradicted: what was sent is not what the
+    suspect shows, although it cannot be told where (`not-found`). found: what the model keeps for `Imuge.recover`;
+    None in results that were not made by `Imuge.verify`.
     """
 
     verdict: str
@@ -85,6 +86,7 @@ class VerifyResult:
     tiles: Tiles | None = None
     foreign: Mask | None = None
     tone: Tone | None = None
+    contradicted: bool = False
     found: Verified | Answer | Framed | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -85,6 +85,7 @@ def describe(report: Report, console: Console) -> str:
         box_text,
         figure,
         inside_regions,
+        not_found_text,
         orientation_text,
         percent,
         reference_text,
@@ -95,11 +96,8 @@ def describe(report: Report, console: Console) -> str:
     found = report.verification
     assert found is not None and report.device is not None and report.key is not None
     console.once(f"running on {report.device.used} ({report.device.why})")
-    if found.verdict == "not-found" and found.synchronisation is not None:
-        told = "immunized with this key, but too little of that is left to tell what was changed"
-        return f"{report.file}: not-found: {told}"
     if found.verdict == "not-found":
-        return f"{report.file}: not-found: never immunized, another key, or damaged beyond reading"
+        return f"{report.file}: not-found: {not_found_text(found)}"
     if report.key.kind == "published":
         console.once(f"key: {report.key.meaning}")
     if found.verdict == "exact":

@@ -215,6 +215,7 @@ def _verification(result: VerifyResult) -> VerificationReport:
         foreign_share=0.0 if result.foreign is None else float((result.mask & result.foreign).mean()),
         picture=None if result.foreign is None else _bounds(~result.foreign),
         tone=_tone(result),
+        contradicted=bool(result.contradicted),
     )
 
 

@@ -160,6 +160,8 @@ class VerificationReport:
 
     foreign_share: what of tampered_share lies around the original (a frame, say) and is no part of it. picture: the
     bounds of what is the original's, None where nothing lies around it. tone: None where levels are the original's.
+    contradicted: the verdict is `not-found`, since what was sent is not what the suspect shows, but it cannot be told
+    where they differ: something was changed in all likelihood.
     """
 
     verdict: Verdict
@@ -173,6 +175,7 @@ class VerificationReport:
     foreign_share: Share = 0.0
     picture: Box | None = None
     tone: ToneReport | None = None
+    contradicted: bool = False
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,21 @@ def _found(report: Report) -> list[str]:
         told = [f"{percent(found.tampered_share - found.foreign_share)} of the pixels count as tampered{regions}."]
         besides = [f"{line}." for line in (*around_text(found), *tone_text(found))]
         return (told if not found.foreign_share or inside else []) + besides
-    if found.synchronisation is not None:
-        return ["Immunized with this key, but too little of that is left to tell what was changed."]
-    return ["No immunization was found: never immunized, another key, or damaged beyond reading."]
+    why = not_found_text(found)
+    if found.synchronisation is None:
+        return [f"No immunization was found: {why}."]
+    return [f"{why[0].upper()}{why[1:]}."]
+
+
+def not_found_text(found: VerificationReport) -> str:
+    """Why the verdict is `not-found`, without a capital and a full stop."""
+    if found.synchronisation is None:
+        return "never immunized, another key, or damaged beyond reading"
+    if found.contradicted:
+        return (
+            "immunized with this key, but what was sent is not what it shows: probably changed, though not known where"
+        )
+    return "immunized with this key, but too little of that is left to tell what was changed"
 
 
 def inside_regions(found: VerificationReport) -> list[RegionReport]:

@@ -67,6 +67,7 @@ class VerifyResult:
     tiles: None = None
     foreign: NDArray[np.bool_] | None = None
     tone: object = None
+    contradicted: bool = False
 
     @property
     def exit_code(self) -> int:

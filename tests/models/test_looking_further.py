@@ -112,7 +112,8 @@ def test_what_contradicts_what_was_sent_is_not_called_intact(
     leaving(0.5)
     result = engine.verify(Picture(pixels=sent))
     assert result.verdict == "not-found" and not result.mask.any() and result.synchronisation is not None
-    with pytest.raises(NotImmunizedError, match="too little"):
+    assert result.contradicted
+    with pytest.raises(NotImmunizedError, match="without a mask"):
         engine.recover(Picture(pixels=sent), verification=result)
     # Who knows where, gets it back.
     recovered = engine.recover(Picture(pixels=sent), mask=TRUTH, verification=result)

@@ -56,6 +56,7 @@ def verify_result(verdict: str = "tampered", **changes: Any) -> Any:
         "tiles": None,
         "foreign": None,
         "tone": None,
+        "contradicted": False,
         "probability": mask.astype(np.float32) * 0.5,
         "synchronisation": part(
             offset_rows=3,

@@ -185,6 +185,7 @@ def test_what_lies_around_the_original_is_told_apart() -> None:
         ("intact", {}, "not tampered with"),
         ("not-found", {"synchronisation": None}, "never immunized, another key, or damaged"),
         ("not-found", {}, "too little of that is left"),
+        ("not-found", {"contradicted": True}, "probably changed"),
     ],
 )
 def test_verdicts_are_put_in_words(verdict: str, changes: dict[str, object], words: str) -> None:
