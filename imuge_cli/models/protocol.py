@@ -57,11 +57,13 @@ class Immunized:
 class Tone:
     """How levels were changed as a whole: the original's times `contrast`, plus `brightness`, in grey levels, or None
     where that is not known. A gamma is told as the line that comes nearest. channels: by what red, green and blue were
-    multiplied, where that was not all the same; `contrast` and `brightness` then are luma's."""
+    multiplied, where that was not all the same; `contrast` and `brightness` then are luma's. colourless:
+    whether colours were taken away, so that brightness tells them: black and white, sepia."""
 
     contrast: float
     brightness: float | None
     channels: tuple[float, float, float] | None = None
+    colourless: bool = False
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def _tone(result: VerifyResult) -> ToneReport | None:
     if tone is None:
         return None
     channels = None if tone.channels is None else ChannelsReport(*tone.channels)
-    return ToneReport(float(tone.contrast), _finite(tone.brightness), channels)
+    return ToneReport(float(tone.contrast), _finite(tone.brightness), channels, bool(tone.colourless))
 
 
 def _bounds(inside: NDArray[np.bool_]) -> Box | None:

@@ -146,12 +146,14 @@ class ChannelsReport:
 class ToneReport:
     """How a suspect's levels were changed as a whole, which is no tampering: the original's times `contrast`, plus
     `brightness` (grey levels of 0..255), None where that is not known. channels: by what red, green and blue were
-    multiplied, None where that is the same for all; the others then are luma's.
+    multiplied, None where that is the same for all; the others then are luma's. colourless: colours were taken
+    away, and brightness tells those that are there (black and white, sepia).
     """
 
     contrast: float
     brightness: float | None
     channels: ChannelsReport | None = None
+    colourless: bool = False
 
 
 @dataclass(frozen=True)

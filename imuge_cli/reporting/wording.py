@@ -87,7 +87,7 @@ def around_text(found: VerificationReport) -> list[str]:
 
 
 def tone_text(found: VerificationReport) -> list[str]:
-    """How levels were changed as a whole: one line, or none where they were not."""
+    """How colours and levels were changed as a whole: a line each, or none where they were not."""
     if found.tone is None:
         return []
     contrast, brightness, channels = found.tone.contrast, found.tone.brightness, found.tone.channels
@@ -97,7 +97,8 @@ def tone_text(found: VerificationReport) -> list[str]:
         told = [f"multiplied by {contrast:.2f}"] if f"{contrast:.2f}" != "1.00" else []
     if brightness is not None and round(brightness) != 0:
         told.append(f"{abs(brightness):.0f} of 255 {'added' if brightness > 0 else 'taken away'}")
-    return [f"Its levels were changed as a whole ({', '.join(told)})"] if told else []
+    lines = ["Its colours were taken away (black and white, or one tone for all)"] if found.tone.colourless else []
+    return [*lines, f"Its levels were changed as a whole ({', '.join(told)})"] if told else lines
 
 
 def box_text(box: Box) -> str:

@@ -136,6 +136,12 @@ def test_everything_about_a_recovered_file_is_told() -> None:
             "Its levels were changed as a whole (red multiplied by 1.20, green by 1.00, blue by 0.80, "
             "12 of 255 taken away).",
         ),
+        (Tone(1.0, 0.0, colourless=True), "Its colours were taken away (black and white, or one tone for all)."),
+        (
+            Tone(1.1, 0.0, colourless=True),
+            "Its colours were taken away (black and white, or one tone for all). "
+            "Its levels were changed as a whole (multiplied by 1.10).",
+        ),
     ],
 )
 def test_levels_that_were_changed_as_a_whole_are_told(tone: Tone, words: str) -> None:
@@ -149,7 +155,7 @@ def test_levels_that_were_changed_as_a_whole_are_told(tone: Tone, words: str) ->
         told = report.verification.tone
         assert (told.contrast, told.brightness) == (tone.contrast, tone.brightness)
         channels = None if told.channels is None else (told.channels.red, told.channels.green, told.channels.blue)
-        assert channels == tone.channels
+        assert (channels, told.colourless) == (tone.channels, tone.colourless)
         assert words in Structure(page([(report, [])], title="t")).shown
     assert "Its levels" not in Structure(page([(verify_report(verify_result(), file="s.jpg"), [])], title="t")).shown
 

@@ -105,7 +105,11 @@ class Decoder:
         effort: Effort,
     ) -> None:
         self.carrier, self.guess, self.pixels, self.effort = carrier, guess, pixels, effort
-        self.beyond = beyond_guess(prior.device).repeat(carrier.grid.rows * carrier.grid.columns)
+        beyond = beyond_guess(prior.device)
+        if reception.ramp is not None:
+            # Nothing says what chroma was but symbols.
+            beyond = torch.where(frequencies(prior.device)[0] == 0, beyond, 1.0)
+        self.beyond = beyond.repeat(carrier.grid.rows * carrier.grid.columns)
         self.spectrum, self.prior = prior, prior * self.beyond
         self.received = reception.data
         self.reception = reception

@@ -20,6 +20,7 @@ from imuge_cli.payload.source import (
     analyse_source,
     bands_of_picture,
     cells_of_picture,
+    frequencies,
     sender_scale,
     to_grid,
 )
@@ -102,6 +103,14 @@ def pixel_evidence(
     return _with_cells(carrier, reception, probability, weight, intact, grey, statistics, pixels)
 
 
+def _telling(reception: Reception) -> Tensor:
+    """Of which of luma and the two colour differences pixels tell anything: 3 values, 0 or 1."""
+    shown = torch.ones(3, device=reception.picture.device)
+    if reception.ramp is not None:
+        shown[1:] = 0
+    return shown
+
+
 def _on_grid(carrier: Carrier, blocks: Tensor) -> Tensor:
     """Values by block of the picture, N x 1 x rows x columns, by 8 x 8 block of the source grid."""
     padding = (0, -(-carrier.width // BLOCK) - carrier.columns, 0, -(-carrier.height // BLOCK) - carrier.rows)
@@ -120,6 +129,7 @@ def _bands(
         for t in (weight, grey)
     )
     precision = tiles / (statistics.residue[None, :, None, None, None, :, None, :] + noise)
+    precision = precision * _telling(reception).view(1, 3, 1, 1, 1, 1, 1, 1)
     side = per * BAND
     values = bands_of_picture(to_grid(reception.picture, grid))
     return PixelEvidence(values=values, precision=precision.reshape(n, 3, grid.rows, grid.columns, side, side))
@@ -137,7 +147,7 @@ def _with_whole_blocks(
         pixels,
         precision=pixels.precision * (1 - intact)[..., None, None],
         whole=analyse_source(to_grid(reception.picture, grid)),
-        whole_precision=intact[:, 0, :, :, None] / damage,
+        whole_precision=intact[:, 0, :, :, None] * _telling(reception)[frequencies(grey.device)[0]] / damage,
     )
 
 
@@ -177,7 +187,7 @@ def _with_cells(
         t.view(len(trust), 1, grid.rows, side, grid.columns, side).permute(0, 1, 2, 4, 3, 5) for t in (trust, variance)
     )
     residue = statistics.residue.mean((1, 2))[None, :, None, None, None, None]
-    precision = tiles / (_CELL_CAUTION * (residue + variance))
+    precision = tiles / (_CELL_CAUTION * (residue + variance)) * _telling(reception).view(1, 3, 1, 1, 1, 1)
     cells = cells_of_picture(to_grid(reception.picture, grid))
     return replace(pixels, cells=cells, cell_precision=precision, cell_trust=tiles[:, 0])
 

@@ -27,6 +27,7 @@ from imuge_cli.models.lattice.level_fit import (
     off_by_block,
 )
 from imuge_cli.models.lattice.reception import Reception
+from imuge_cli.models.lattice.toning import toned
 from imuge_cli.models.protocol import Tone
 
 # V suspects what it gives more than that.
@@ -196,9 +197,9 @@ def _brightened(told: _Told, reception: Reception, base: Tensor) -> Reception:
 
 def tone(reception: Reception) -> Tone | None:
     """How the suspect's levels were changed, None where not considerably (N = 1)."""
-    gain, shift = reception.gain[0], reception.shift[0]
+    gain, shift, colourless = reception.gain[0], reception.shift[0], reception.ramp is not None
     if not bool(stretched(reception.gain)) and float(shift.abs().max()) <= _MOVED:
-        return None
+        return Tone(contrast=1.0, brightness=0.0, colourless=True) if colourless else None
     contrast = float(luma(gain[None, :, None, None]))
     apart = bool(gain.max() > gain.min() * (1 + STRETCHED))
     # Means that were kept, each channel's its own, say nothing of brightness.
@@ -207,12 +208,15 @@ def tone(reception: Reception) -> Tone | None:
         contrast=contrast,
         brightness=-float(luma((gain * shift)[None, :, None, None])) if known else None,
         channels=(float(gain[0]), float(gain[1]), float(gain[2])) if apart else None,
+        colourless=colourless,
     )
 
 
 def as_suspect(reception: Reception, picture: Tensor) -> Tensor:
     """A picture with the levels that the suspect has, 1 x 3 x H x W: what is put into it must not stand out. A small
     gain may be a part of what undid a blur, and says nothing of levels."""
+    if reception.ramp is not None:
+        return toned(picture, reception.ramp)
     if tone(reception) is None:
         return picture
     result: Tensor = (picture - reception.shift[..., None, None]) * reception.gain[..., None, None]

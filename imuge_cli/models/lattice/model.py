@@ -27,6 +27,7 @@ from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, t
 from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
+from imuge_cli.models.lattice.toning import is_toned, ramp_of, without_colours
 from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
 from imuge_cli.networks.verifier import MULTIPLE
 from imuge_cli.payload.source import SOURCE_BLOCK
@@ -48,6 +49,10 @@ _UNSETTLED = 0.15
 _DOUBTED, _MUCH_DOUBTED, _ROUNDS = 0.01, 0.03, 3
 # With V's mask a round that leaves so much more doubt trusts what V missed.
 _TOLERATED = 0.01
+
+# Where brightness tells all colours, and a draft leaves more doubt than the first, they may have been taken away; they
+# were where a draft that supposes so leaves less than the second of the doubt.
+_COLOURED, _BETTER = 0.03, 0.8
 
 # R costs little where it looks at what was tampered with alone (docs/experiments.md).
 _LOOKS = 4
@@ -117,20 +122,18 @@ class LatticeModel:
             # Which symbols lie where depends on the original's size, which the header tells.
             return Verified(frame=frame, header=None, probability=nothing, legible=False)
         carrier = make_carrier(self._secret, *frame.canvas, self._device)
-        reception = self._receive(pixels, carrier, frame, fix)
         networks = self._networks
-        first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
         # Without a header it is not known how large symbols are; and an encoder describes what it likes.
         described = fix.header is not None and networks.encoder is None
-        if described:
-            received, reception = reception, levelled(carrier, reception, first)
-            if reception.errors is not received.errors:
-                first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
-        probability, solution = self._looked(carrier, reception, first)
-        behind = look_behind_white(networks, carrier, reception, first, probability, solution) if described else None
-        if behind is not None:
-            first = behind
-            probability, solution = self._looked(carrier, reception, first, solution)
+        canvas, known = self._canvas(pixels, frame, fix)
+        seen = self._seen(carrier, self._receive(carrier, canvas, known, fix), described=described)
+        if described and float(seen[3].doubt) > _COLOURED and is_toned(canvas, known):
+            grey = self._receive(carrier, without_colours(canvas), known, fix)
+            grey = replace(grey, ramp=ramp_of(grey.picture, canvas, known))
+            toned = self._seen(carrier, grey, described=True)
+            if float(toned[3].doubt) < _BETTER * float(seen[3].doubt):
+                seen = replace(toned[0], ramp=ramp_of(toned[0].picture, canvas, known)), *toned[1:]
+        reception, first, probability, solution = seen
         if not _tells(carrier, reception, first, solution):
             return Verified(frame=frame, header=fix.header, probability=nothing, legible=False)
         doubt, unexplained = float(solution.doubt), False
@@ -158,6 +161,24 @@ class LatticeModel:
             tone=tone(reception),
         )
 
+    def _seen(
+        self, carrier: Carrier, reception: Reception, *, described: bool
+    ) -> tuple[Reception, Tensor, Tensor, Draft]:
+        """The reception with levels where they were, V's probability without a draft and with drafts, 1 x 1 x H x W,
+        and the last of those. described: whether symbols describe the picture in a way that is known."""
+        networks = self._networks
+        first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
+        if described:
+            received, reception = reception, levelled(carrier, reception, first)
+            if reception.errors is not received.errors:
+                first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
+        probability, solution = self._looked(carrier, reception, first)
+        behind = look_behind_white(networks, carrier, reception, first, probability, solution) if described else None
+        if behind is not None:
+            first = behind
+            probability, solution = self._looked(carrier, reception, first, solution)
+        return reception, first, probability, solution
+
     def _looked(
         self, carrier: Carrier, reception: Reception, first: Tensor, before: Draft | None = None
     ) -> tuple[Tensor, Draft]:
@@ -172,7 +193,8 @@ class LatticeModel:
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         return probability, solution
 
-    def _receive(self, pixels: Pixels, carrier: Carrier, frame: Frame, fix: Fix) -> Reception:
+    def _canvas(self, pixels: Pixels, frame: Frame, fix: Fix) -> tuple[Tensor, Tensor]:
+        """The suspect in the working picture's frame, 1 x 3 x H x W, grey levels, and where that is, 1 x 1 x H x W."""
         canvas = torch.full((1, 3, *frame.canvas), 128.0, device=self._device)
         known = torch.zeros(1, 1, *frame.canvas, device=self._device)
         rows, columns = (
@@ -181,10 +203,13 @@ class LatticeModel:
         )
         canvas[..., rows, columns] = to_tensor(levels_in_frame(pixels, frame, fix, self._secret), self._device)
         known[..., rows, columns] = torch.from_numpy(visible(frame)).float().to(self._device)
+        return canvas.clamp(0, 255), known
+
+    def _receive(self, carrier: Carrier, canvas: Tensor, known: Tensor, fix: Fix) -> Reception:
         code = torch.from_numpy(fix.code)[None].to(self._device)
         level = MIDDLE_LEVEL if fix.header is None else fix.header.level
         levels = torch.tensor([level], device=self._device)
-        return receive(carrier, canvas.clamp(0, 255), code, levels, known, fix.step)
+        return receive(carrier, canvas, code, levels, known, fix.step)
 
     @torch.no_grad()
     def recover(

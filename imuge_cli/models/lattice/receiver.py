@@ -21,7 +21,8 @@ from imuge_cli.models.lattice.evidence import (
     shown_share,
 )
 from imuge_cli.models.lattice.reception import Reception
-from imuge_cli.payload.source import analyse_source, from_grid, sender_scale, synthesise_source, to_grid
+from imuge_cli.models.lattice.toning import without_colours
+from imuge_cli.payload.source import analyse_source, frequencies, from_grid, sender_scale, synthesise_source, to_grid
 
 THOROUGH = Effort(passes=12, iterations=60, certain=True)
 QUICK = Effort(passes=4, iterations=30, certain=False)
@@ -92,13 +93,19 @@ def redraft(before: Draft, denoised: Tensor) -> Draft:
     decoder = copy(before.decoder)
     grid = decoder.carrier.grid
     coefficients = analyse_source(to_grid(denoised, grid)) / sender_scale(denoised.device)
+    if decoder.reception.ramp is not None:
+        # R recovers such a picture without colours.
+        drafted = before.coefficients.view_as(coefficients)
+        coefficients = torch.where(frequencies(denoised.device)[0] == 0, coefficients, drafted)
     return _drawn(decoder, decoder.run_again(coefficients.flatten(1)), decoder.weight)
 
 
 def _drawn(decoder: Decoder, decoded: Decoded, trust: Tensor) -> Draft:
     carrier = decoder.carrier
+    picture = draw(carrier, decoded.coefficients)
     return Draft(
-        picture=draw(carrier, decoded.coefficients),
+        # To be held against a picture without colours.
+        picture=picture if decoder.reception.ramp is None else without_colours(picture),
         ratios=decoded.ratios,
         noise=decoded.noise.mean,
         doubt=decoded.doubt,

@@ -39,7 +39,8 @@ class Reception:
     see `at_limits` and `cut_off`. gain, shift: N x 3 by channel: by what the suspect's levels were divided, and what
     was added then, grey levels. balance: N x 3, by what each channel seems to have been multiplied besides, which was
     not undone; balanced_errors, balanced_data: as errors and data, were it undone. unlimited: as picture, but not
-    limited to 0..255.
+    limited to 0..255. ramp: where the suspect's colours were taken away (N = 1), the colour that it has for every
+    brightness of `picture`, 3 x 256, grey levels; `picture` then is grey, and tells nothing of the original's chroma.
     """
 
     errors: Tensor
@@ -61,6 +62,7 @@ class Reception:
     balanced_errors: Tensor
     balanced_data: Tensor
     unlimited: Tensor
+    ramp: Tensor | None = None
 
 
 def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, inside: Tensor, step: float) -> Reception:
