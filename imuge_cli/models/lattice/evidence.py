@@ -96,19 +96,28 @@ def pixel_evidence(
     """
     grey = _on_grid(carrier, grey_noise(reception, noise))
     pixels = _bands(carrier, reception, weight, grey, statistics)
-    if not certain:
-        return pixels
-    intact = _intact(weight)
-    pixels = _with_whole_blocks(carrier, reception, intact, grey, statistics, pixels)
-    return _with_cells(carrier, reception, probability, weight, intact, grey, statistics, pixels)
+    if certain:
+        intact = _intact(weight)
+        pixels = _with_whole_blocks(carrier, reception, intact, grey, statistics, pixels)
+        pixels = _with_cells(carrier, reception, probability, weight, intact, grey, statistics, pixels)
+    return pixels if reception.ramp is None else _of_luma_alone(pixels)
 
 
-def _telling(reception: Reception) -> Tensor:
-    """Of which of luma and the two colour differences pixels tell anything: 3 values, 0 or 1."""
-    shown = torch.ones(3, device=reception.picture.device)
-    if reception.ramp is not None:
-        shown[1:] = 0
-    return shown
+def _of_luma_alone(pixels: PixelEvidence) -> PixelEvidence:
+    """What pixels say of which the colours were taken away."""
+
+    def luma_alone(precision: Tensor) -> Tensor:
+        nothing = torch.zeros_like(precision)
+        nothing[:, 0] = precision[:, 0]
+        return nothing
+
+    cells, whole = pixels.cell_precision, pixels.whole_precision
+    return replace(
+        pixels,
+        precision=luma_alone(pixels.precision),
+        cell_precision=None if cells is None else luma_alone(cells),
+        whole_precision=None if whole is None else whole * (frequencies(whole.device)[0] == 0),
+    )
 
 
 def _on_grid(carrier: Carrier, blocks: Tensor) -> Tensor:
@@ -129,7 +138,6 @@ def _bands(
         for t in (weight, grey)
     )
     precision = tiles / (statistics.residue[None, :, None, None, None, :, None, :] + noise)
-    precision = precision * _telling(reception).view(1, 3, 1, 1, 1, 1, 1, 1)
     side = per * BAND
     values = bands_of_picture(to_grid(reception.picture, grid))
     return PixelEvidence(values=values, precision=precision.reshape(n, 3, grid.rows, grid.columns, side, side))
@@ -147,7 +155,7 @@ def _with_whole_blocks(
         pixels,
         precision=pixels.precision * (1 - intact)[..., None, None],
         whole=analyse_source(to_grid(reception.picture, grid)),
-        whole_precision=intact[:, 0, :, :, None] * _telling(reception)[frequencies(grey.device)[0]] / damage,
+        whole_precision=intact[:, 0, :, :, None] / damage,
     )
 
 
@@ -187,7 +195,7 @@ def _with_cells(
         t.view(len(trust), 1, grid.rows, side, grid.columns, side).permute(0, 1, 2, 4, 3, 5) for t in (trust, variance)
     )
     residue = statistics.residue.mean((1, 2))[None, :, None, None, None, None]
-    precision = tiles / (_CELL_CAUTION * (residue + variance)) * _telling(reception).view(1, 3, 1, 1, 1, 1)
+    precision = tiles / (_CELL_CAUTION * (residue + variance))
     cells = cells_of_picture(to_grid(reception.picture, grid))
     return replace(pixels, cells=cells, cell_precision=precision, cell_trust=tiles[:, 0])
 
