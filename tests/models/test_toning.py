@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 
 import numpy as np
 import pytest
@@ -13,9 +12,11 @@ from photographs import photograph
 from PIL import Image
 
 from imuge_cli import Imuge
+from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.image.picture import Picture
 from imuge_cli.metrics.fidelity import local_psnr
 from imuge_cli.metrics.localization import f1
+from imuge_cli.models.lattice.pixels import to_tensor
 from imuge_cli.models.lattice.toning import is_toned, ramp_of, toned, without_colours
 
 Pixels8 = NDArray[np.uint8]
@@ -35,13 +36,11 @@ def sepia(picture: Pixels8) -> Pixels8:
 
 
 def saved(picture: Pixels8, quality: int = 85) -> Pixels8:
-    file = BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
+    return apply(parse(f"jpeg:{quality}"), picture, np.random.default_rng(1)).image
 
 
 def planes(picture: Pixels8) -> torch.Tensor:
-    return torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
+    return to_tensor(picture.astype(np.float32), torch.device("cpu"))
 
 
 TONINGS = [grey, by_the_green_channel, sepia]
