@@ -14,7 +14,7 @@ from torch import Tensor
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.decoder import Effort
 from imuge_cli.models.lattice.family import LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.receiver import QUICK, Draft
+from imuge_cli.models.lattice.receiver import QUICK, Draft, consistent
 from imuge_cli.networks.verifier import block_evidence
 from imuge_cli.training.batches import Batch
 
@@ -28,7 +28,8 @@ class Examples:
 
     suspect, original: N x 3 x H x W. mask, known, told: N x 1 x H x W (told: what R is told was lost). first: V's
     evidence without a draft, N x 20 x h x w. drafts, later: N x 2 x ..., the drafts and evidence of V's second and
-    third look. draft: R's, N x 3 x H x W. noise, doubt: N, of R's draft.
+    third look. recovery_drafts: R's, N x 2 x 3 x H x W, before and after R had its say (`receiver.consistent`). noise,
+    doubt: N, of the former.
     """
 
     suspect: Tensor
@@ -39,7 +40,7 @@ class Examples:
     drafts: Tensor
     later: Tensor
     told: Tensor
-    draft: Tensor
+    recovery_drafts: Tensor
     noise: Tensor
     doubt: Tensor
 
@@ -59,7 +60,7 @@ def prepare(
 ) -> tuple[Examples, Draft]:
     """Every look's evidence for a batch, with the networks as they are; and R's draft as it came.
 
-    told: N x 1 x H x W, what R is told was lost. recover: solve R's draft, without what was told; else it is V's
+    told: N x 1 x H x W, what R is told was lost. recover: solve R's drafts, without what was told; else both are V's
     last one, which costs nothing.
     """
     reception = batch.reception
@@ -74,6 +75,10 @@ def prepare(
             probability = torch.sigmoid(networks.second_look(reception, solution).float())
     if recover:
         solution = networks.solve(carrier, reception, torch.maximum(probability, told), _EFFORT)
+        recovered = torch.where(told > 0, networks.recover(reception, told, solution) * 255, reception.picture)
+        again = consistent(solution, recovered)
+    else:
+        again = solution
     examples = Examples(
         suspect=_to_bytes(reception.picture),
         original=_to_bytes(batch.original),
@@ -83,7 +88,7 @@ def prepare(
         drafts=torch.stack(drafts, 1),
         later=torch.stack(later, 1),
         told=told > 0,
-        draft=_to_bytes(solution.picture),
+        recovery_drafts=torch.stack([_to_bytes(solution.picture), _to_bytes(again.picture)], 1),
         noise=solution.noise.mean(1),
         doubt=solution.doubt,
     )

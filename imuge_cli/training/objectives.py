@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.family import LatticeNetworks
-from imuge_cli.models.lattice.receiver import Draft, draw
+from imuge_cli.models.lattice.receiver import SURER, Draft, draw
 from imuge_cli.models.lattice.sender import coefficients_of
 from imuge_cli.training.batches import Batch
 from imuge_cli.training.examples import Examples
@@ -35,14 +35,18 @@ def _cross_entropy(logits: Tensor, shown: Examples) -> Tensor:
     return (loss * shown.known).sum() / shown.known.sum()
 
 
-def recovered_by(networks: LatticeNetworks, shown: Examples, drafted: Tensor | None = None) -> Tensor:
+def recovered_by(
+    networks: LatticeNetworks, shown: Examples, drafted: Tensor | None = None, *, again: bool = False
+) -> Tensor:
     """R's answers, N x 3 x H x W, nominally in [0, 1].
 
-    drafted: the drafts, N x 3 x H x W in grey levels, where a gradient shall pass through them.
+    drafted: the drafts, N x 3 x H x W in grey levels, where a gradient shall pass through them. again: given the drafts
+    in which R had its say.
     """
-    drafted = shown.draft.float() if drafted is None else drafted.clamp(0, 255)
+    drafted = shown.recovery_drafts[:, int(again)].float() if drafted is None else drafted.clamp(0, 255)
     suspect, told = shown.suspect.float() / 255, shown.told.float()
-    recovered: Tensor = networks.recoverer(suspect, told, drafted / 255, shown.noise, shown.doubt).float()
+    doubt = shown.doubt * SURER if again else shown.doubt
+    recovered: Tensor = networks.recoverer(suspect, told, drafted / 255, shown.noise, doubt).float()
     return recovered
 
 

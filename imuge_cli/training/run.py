@@ -36,6 +36,8 @@ ENCODER_WIDTHS = (16, 32, 48, 64, 96, 128)
 _NETS = ("v", "r", "e")
 _WARM_UP = 100
 _SAVE_SECONDS = 120.0
+# Share of the steps in which R learns from drafts in which it had its say.
+_AGAIN = 0.5
 
 
 def run_training(
@@ -215,7 +217,9 @@ def _step(plan: Plan, state: State, lesson: Lesson) -> dict[str, float]:
             loss.backward()  # type: ignore[no-untyped-call]
             values["v"] = float(loss.detach())
         if "r" in plan.nets:
-            recovered = recovered_by(networks, lesson.examples, lesson.drafted)
+            rng = np.random.default_rng([plan.recipe.seed, state.step, 9])
+            again = lesson.drafted is None and rng.random() < _AGAIN
+            recovered = recovered_by(networks, lesson.examples, lesson.drafted, again=again)
             loss = recoverer_loss(recovered, lesson.examples)
             values["r"] = float(loss.detach())
             if state.adversary is not None:

@@ -10,8 +10,8 @@ from torch import Tensor
 from imuge_cli.attacks.chain import parse
 from imuge_cli.attacks.mix import TrainingMix
 from imuge_cli.models.lattice.family import LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.receiver import QUICK
-from imuge_cli.training.batches import Recipe, carrier_of, fixed_batch
+from imuge_cli.models.lattice.receiver import QUICK, Draft, consistent
+from imuge_cli.training.batches import Batch, Recipe, carrier_of, fixed_batch
 from imuge_cli.training.objectives import draft_quality, local_psnr
 
 CASES = (("splice", "none"), ("clone", "jpeg:70"), ("inpaint", "jpeg:90"), ("splice", "jpeg:50"))
@@ -19,10 +19,12 @@ CASES = (("splice", "none"), ("clone", "jpeg:70"), ("inpaint", "jpeg:90"), ("spl
 
 @dataclass(frozen=True)
 class Case:
-    """Means over the validation pictures: dB, dB, and F1 at probability .5 of both looks."""
+    """Means over the validation pictures: dB of the draft and of both of R's pictures, each held against the symbols,
+    and F1 at probability .5 of both looks."""
 
     name: str
     draft: float
+    first: float
     recovered: float
     first_f1: float
     second_f1: float
@@ -37,7 +39,8 @@ class Validation:
     def line(self) -> str:
         """One line for the log."""
         parts = [
-            f"{c.name} {c.draft:.2f}->{c.recovered:.2f} dB F1 {c.first_f1:.3f}/{c.second_f1:.3f}" for c in self.cases
+            f"{c.name} {c.draft:.2f}->{c.first:.2f}->{c.recovered:.2f} dB F1 {c.first_f1:.3f}/{c.second_f1:.3f}"
+            for c in self.cases
         ]
         return "validation: " + "; ".join(parts)
 
@@ -62,18 +65,26 @@ def validate(networks: LatticeNetworks, originals: Tensor) -> Validation:
         solution = networks.solve(carrier, batch.reception, first, QUICK)
         second = torch.sigmoid(networks.second_look(batch.reception, solution))
         truth = networks.solve(carrier, batch.reception, batch.mask, QUICK)
-        recovered = networks.recover(batch.reception, batch.mask, truth) * 255
+        once = _recovered(networks, batch, truth, truth)
+        twice = _recovered(networks, batch, once, truth)
         cases.append(
             Case(
                 name=f"{tamper} {attack}",
                 draft=draft_quality(truth, batch),
-                recovered=float(local_psnr(recovered, batch.original, batch.mask).mean()),
+                first=float(local_psnr(once.picture, batch.original, batch.mask).mean()),
+                recovered=float(local_psnr(twice.picture, batch.original, batch.mask).mean()),
                 first_f1=_f1(first, batch.mask),
                 second_f1=_f1(second, batch.mask),
             )
         )
     networks.train()
     return Validation(tuple(cases))
+
+
+def _recovered(networks: LatticeNetworks, batch: Batch, shown: Draft, solution: Draft) -> Draft:
+    """What R makes of a draft that it is shown, held against the symbols as the solution knows them."""
+    recovered = networks.recover(batch.reception, batch.mask, shown) * 255
+    return consistent(solution, torch.where(batch.mask > 0, recovered, batch.reception.picture))
 
 
 def _f1(probability: Tensor, truth: Tensor) -> float:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from photographs import Pixels8, photograph, to_tensor
 from torch import Tensor
+from torch.nn import functional
 
 from imuge_cli.checkpoints import load_weights
 from imuge_cli.keys import Secret
@@ -26,7 +27,7 @@ from imuge_cli.models.lattice.evidence import (
     shown_share,
 )
 from imuge_cli.models.lattice.family import LatticeNetworks
-from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft, draft, redraft
+from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft, consistent, draft, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, send
 from imuge_cli.payload.source import analyse_source, sender_scale, synthesise_source
@@ -343,6 +344,51 @@ def test_drawing_again_leaves_the_earlier_draft_as_it_was(case: Case, square: Te
     again = redraft(before, denoised)
     assert before.coefficients.equal(kept)
     assert first.coefficients.equal(again.coefficients) and not first.coefficients.equal(kept)
+
+
+def blurred(noise: Tensor) -> Tensor:
+    """What symbols describe of it, more or less."""
+    return functional.avg_pool2d(noise, 5, 1, 2)
+
+
+@pytest.mark.parametrize(("quality_factor", "won"), [(None, 0.25), (90, 0.15), (50, 0.05)])
+def test_what_a_denoiser_errs_in_symbols_put_right(
+    quality_factor: int | None, won: float, case: Case, square: Tensor
+) -> None:
+    """As far as symbols tell it from what was sent; the better they arrived, the more."""
+    mask = pixels_of(square)
+    picture = case.immunized if quality_factor is None else as_jpeg(case, quality_factor)
+    before = draft(case.carrier, case.receive(picture), mask, case.statistics)
+    off = 36 * blurred(torch.randn(before.picture.shape, generator=torch.Generator().manual_seed(7)))
+    denoised = torch.where(mask > 0, before.picture + off, case.immunized)
+    held = consistent(before, denoised)
+    gain = quality(held.picture, case.immunized, mask) - quality(denoised, case.immunized, mask)
+    assert float(gain.min()) > won
+
+
+def test_what_symbols_do_not_describe_is_left_to_the_denoiser(case: Case, square: Tensor) -> None:
+    mask = pixels_of(square)
+    before = draft(case.carrier, case.receive(case.immunized), mask, case.statistics)
+    # Every other pixel, and so above all frequencies that are sent.
+    finest = 3 * (1 - 2 * ((torch.arange(256)[:, None] + torch.arange(256)) % 2).float())
+    plain, fine = (consistent(before, before.picture + detail * mask) for detail in (0, finest))
+    kept = ((fine.picture - plain.picture) * finest * mask).sum() / (finest**2 * mask).sum() / 3
+    assert float(kept) == pytest.approx(1, abs=0.02)
+
+
+def test_nothing_is_moved_without_symbols(case: Case) -> None:
+    before = draft(case.carrier, case.receive(case.immunized), torch.ones(2, 1, 256, 256), case.statistics)
+    denoised = case.original.flip(-1)
+    assert consistent(before, denoised).picture.equal(denoised)
+
+
+def test_a_draft_held_against_the_symbols_is_told_by_its_doubt(case: Case, square: Tensor) -> None:
+    mask = pixels_of(square)
+    before = draft(case.carrier, case.receive(as_jpeg(case, 70)), mask, case.statistics)
+    kept = before.picture.clone()
+    held = consistent(before, torch.where(mask > 0, before.picture, case.immunized))
+    torch.testing.assert_close(held.doubt, 0.1 * before.doubt)
+    assert held.decoder is before.decoder and before.picture.equal(kept)
 
 
 def test_a_draft_of_a_crop_is_no_surer_than_it_may_be(case: Case) -> None:

@@ -36,5 +36,5 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """No validation at the end of a run: it costs more than the run."""
-    result = Validation((Case("splice none", 20.0, 21.0, 0.5, 0.6),))
+    result = Validation((Case("splice none", 20.0, 20.5, 21.0, 0.5, 0.6),))
     monkeypatch.setattr(run, "validate", lambda *_: result)

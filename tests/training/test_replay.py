@@ -53,7 +53,7 @@ def marked(count: int) -> Examples:
         drafts=pair,
         later=torch.stack([evidence, evidence], 1),
         told=mask,
-        draft=picture,
+        recovery_drafts=pair,
         noise=torch.arange(float(count)),
         doubt=torch.ones(count),
     )
@@ -126,7 +126,7 @@ def test_a_batch_is_prepared_whole(pictures: Tensor) -> None:
     told = told_mask(batch, np.random.default_rng(0))
     examples = join([prepare(networks, carrier, batch, told, recover=True)[0]] * 2)
     assert len(examples) == 4
-    assert examples.drafts.shape == (4, 2, 3, SIDE, SIDE)
+    assert examples.drafts.shape == examples.recovery_drafts.shape == (4, 2, 3, SIDE, SIDE)
     torch.testing.assert_close(examples.suspect[:2].float(), batch.reception.picture.round())
     torch.testing.assert_close(examples.mask[2:].float(), batch.mask)
     # Ratios of pilots and header chips alone, then of all symbols; the last plane says that a draft is given.
@@ -134,6 +134,11 @@ def test_a_batch_is_prepared_whole(pictures: Tensor) -> None:
     assert not examples.first[:, -1].any()
     assert examples.later[:, :, -1].all()
     shown = Round(0, examples).draw(0, 2, seed=1, device=CPU)
+    # Untrained, R returns what it is given: a draft, and what symbols made of its answer.
+    first, second = (recovered_by(networks, shown, again=again) for again in (False, True))
+    torch.testing.assert_close(first, shown.recovery_drafts[:, 0] / 255)
+    torch.testing.assert_close(second, shown.recovery_drafts[:, 1] / 255)
+    assert not first.equal(second)
     for loss in (
         verifier_loss(networks, shown, np.random.default_rng(0)),
         recoverer_loss(recovered_by(networks, shown), shown),
@@ -165,7 +170,7 @@ def test_large_pictures_arrive_at_the_working_size_with_the_lattice_intact(pictu
 def test_an_interrupted_run_with_reuse_ends_where_an_uninterrupted_one_does(
     shard: Path, small_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = Validation((Case("splice none", 20.0, 21.0, 0.5, 0.6),))
+    result = Validation((Case("splice none", 20.0, 20.5, 21.0, 0.5, 0.6),))
     monkeypatch.setattr(run, "_validation", lambda *_: result)
     monkeypatch.setattr(lessons, "_ROUND_BATCHES", 1)
 

@@ -32,6 +32,10 @@ _PLAIN, _LEAST_FACTOR, _CALIBRATIONS = 0.2, 0.25, 3
 # .6 to .9 of it); and how far it is believed, since its errors are the solution's, made smaller.
 _FURTHER_PASSES = 6
 _DENOISED, _BELIEVED = 0.75, 0.5
+# What a denoiser made of the solution, held against the symbols: the share of the solution's variance that its error is
+# taken to have left; how much of a symbol's own phase it is taken to have kept, and of the doubt; conjugate gradient
+# steps (docs/experiments.md).
+_LEFT, _KEPT, _HELD_STEPS = 0.5, 0.7, 10
 # Symbols are alike whose noise differs less than twofold: natural logarithms of factors between kinds.
 _LOUDNESS = (-1.75, -1.05, -0.35, 0.35, 1.05, 1.75)
 
@@ -187,6 +191,28 @@ class Decoder:
         solution = self._solve(evidence, stage.solution)
         self.stage = replace(stage, solution=solution, uncertainty=uncertainty, expected=expected)
         return self._decoded()
+
+    def held_against_symbols(self, denoised: Tensor) -> Tensor:
+        """What a denoiser made of the solution, moved to where the symbols agree with it: data consistency, as between
+        the stages of a cascade of networks (Schlemper et al. 2018), by least squares (Aggarwal, Mani & Jacob 2019).
+
+        denoised: N x grid.size, sender's units, all of what is lost included; so is the result. Wraps are taken anew,
+        as the denoiser's picture tells them. Pixels have no say: that picture has those that are intact.
+        """
+        last = self.stage
+        # Without what the symbols' own phases told the solution, as far as the denoiser kept it.
+        mean = self._predict(denoised) + _KEPT * (last.mean - self._predict(last.solution))
+        doubt = _KEPT * torch.maximum(last.doubt, self._measure(self._spread(mean), last.noise))
+        value, precision = self._unwrap(mean, doubt.view(-1, 1, 1, 1), self._noise_of_symbols(last.noise))
+        coefficients = solve(
+            self.carrier.grid,
+            _LEFT * last.uncertainty,
+            self._evidence(value, precision * self.alive),
+            mean=denoised,
+            start=denoised,
+            iterations=_HELD_STEPS,
+        )
+        return (coefficients / sender_scale(coefficients.device)).flatten(1)
 
     def _iterate(self, stage: _Stage, passes: int, adapting: int) -> _Stage:
         still = 0

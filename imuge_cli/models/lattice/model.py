@@ -24,7 +24,7 @@ from imuge_cli.models.lattice.levels import as_suspect, levelled, tone
 from imuge_cli.models.lattice.locating import Locator
 from imuge_cli.models.lattice.looking import MISSED, look_behind_white, look_further, shows_nearly_all
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
-from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, redraft
+from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, consistent, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.lattice.toning import is_toned, ramp_of, without_colours
@@ -56,6 +56,8 @@ _COLOURED, _BETTER = 0.03, 0.8
 
 # R costs little where it looks at what was tampered with alone (docs/experiments.md).
 _LOOKS = 4
+# How often R is given its own picture again, held against the symbols.
+_STAGES = 1
 
 
 @dataclass(frozen=True)
@@ -231,11 +233,12 @@ class LatticeModel:
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
         doubted = torch.maximum(lost, evidence.probability) if own_mask else lost
         solution, seen = self._improved(evidence, lost, self._settled(evidence, doubted), own_mask=own_mask)
+        wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
+        box = _bounding_box(wanted[0, 0], _MARGIN)
         if not seen or seen[-1][0] is not solution:
-            wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
-            box = _bounding_box(wanted[0, 0], _MARGIN)
             seen.append((solution, self._recovered(evidence, lost, solution, box)))
-        whole = to_array(as_suspect(evidence.reception, _joined(seen)).clamp(0, 255))
+        recovered = self._finished(evidence, lost, solution, _joined(seen), box)
+        whole = to_array(as_suspect(evidence.reception, recovered).clamp(0, 255))
         information = float(solution.information)
         # What lies around the picture never was part of it, and stays, or is left out.
         inside = mask if verified.foreign is None else mask & ~verified.foreign
@@ -275,6 +278,27 @@ class LatticeModel:
                 break
             solution = other
         return solution, seen
+
+    def _finished(
+        self, evidence: _Evidence, lost: Tensor, solution: Draft, recovered: Tensor, box: tuple[slice, slice] | None
+    ) -> Tensor:
+        """What R made of a draft, held against the symbols, given to R once more, and held against them again."""
+        if box is None:
+            return recovered
+        drawn = _box(lost, *box) > 0
+
+        def held(recovered: Tensor) -> Draft:
+            # What R did not draw is left as the draft has it: symbols tell of all that is lost at once.
+            picture = torch.where(drawn, recovered, solution.picture)
+            return consistent(solution, torch.where(lost > 0, picture, evidence.reception.picture))
+
+        stages = [held(recovered)]
+        for _ in range(_STAGES):
+            stages.append(held(self._recovered(evidence, lost, stages[-1], box)))
+        if not _STAGES:
+            return stages[-1].picture
+        # Both err, not everywhere alike; the last errs least.
+        return (stages[-2].picture + 2 * stages[-1].picture) / 3
 
     def _recovered(
         self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None, looks: int = _LOOKS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ QUICK = Effort(passes=4, iterations=30, certain=False)
 # What gets going where half of the symbols are missing and the others leave too much open to begin with; elsewhere it
 # says no more than THOROUGH, or a little less, and takes twice as long.
 PERSISTENT = Effort(passes=24, iterations=60, certain=True, adapting=24, sober=True)
+# Of the doubt that R is told of a draft in which it had its say; by that R knows such drafts.
+SURER = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,33 @@ def redraft(before: Draft, denoised: Tensor) -> Draft:
     denoised: N x 3 x H x W, grey levels: the picture, with what was lost as R recovered it.
     """
     decoder = copy(before.decoder)
-    grid = decoder.carrier.grid
-    coefficients = analyse_source(to_grid(denoised, grid)) / sender_scale(denoised.device)
+    return _drawn(decoder, decoder.run_again(_described(before, denoised)), decoder.weight)
+
+
+def consistent(before: Draft, denoised: Tensor) -> Draft:
+    """What R made of a draft, held against the symbols (`Decoder.held_against_symbols`): a draft to be shown as it is,
+    or to be given to R again. Its picture keeps what R knows and symbols do not describe.
+
+    denoised: see `redraft`. The doubt is `SURER` times that of the draft before; ratios and decoder are the same.
+    """
+    decoder = before.decoder
+    described = _described(before, denoised)
+    coefficients = decoder.held_against_symbols(described)
+    moved = draw(decoder.carrier, coefficients) - draw(decoder.carrier, described)
     if decoder.reception.ramp is not None:
+        moved = without_colours(moved)
+    return replace(before, picture=denoised + moved, coefficients=coefficients, doubt=before.doubt * SURER)
+
+
+def _described(before: Draft, denoised: Tensor) -> Tensor:
+    """The coefficients of what R made of a draft: N x grid.size, sender's units."""
+    grid = before.decoder.carrier.grid
+    coefficients = analyse_source(to_grid(denoised, grid)) / sender_scale(denoised.device)
+    if before.decoder.reception.ramp is not None:
         # R recovers such a picture without colours.
         drafted = before.coefficients.view_as(coefficients)
         coefficients = torch.where(frequencies(denoised.device)[0] == 0, coefficients, drafted)
-    return _drawn(decoder, decoder.run_again(coefficients.flatten(1)), decoder.weight)
+    return coefficients.flatten(1)
 
 
 def _drawn(decoder: Decoder, decoded: Decoded, trust: Tensor) -> Draft:
