@@ -56,8 +56,6 @@ _COLOURED, _BETTER = 0.03, 0.8
 
 # R costs little where it looks at what was tampered with alone (docs/experiments.md).
 _LOOKS = 4
-# How often R is given its own picture again, held against the symbols.
-_STAGES = 1
 
 
 @dataclass(frozen=True)
@@ -292,13 +290,10 @@ class LatticeModel:
             picture = torch.where(drawn, recovered, solution.picture)
             return consistent(solution, torch.where(lost > 0, picture, evidence.reception.picture))
 
-        stages = [held(recovered)]
-        for _ in range(_STAGES):
-            stages.append(held(self._recovered(evidence, lost, stages[-1], box)))
-        if not _STAGES:
-            return stages[-1].picture
-        # Both err, not everywhere alike; the last errs least.
-        return (stages[-2].picture + 2 * stages[-1].picture) / 3
+        once = held(recovered)
+        twice = held(self._recovered(evidence, lost, once, box))
+        # Both err, not everywhere alike; the second errs less.
+        return (once.picture + 2 * twice.picture) / 3
 
     def _recovered(
         self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None, looks: int = _LOOKS
