@@ -15,6 +15,7 @@ from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.decoder import Effort
 from imuge_cli.models.lattice.family import LatticeNetworks, first_evidence
 from imuge_cli.models.lattice.receiver import QUICK, Draft, consistent
+from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.networks.verifier import block_evidence
 from imuge_cli.training.batches import Batch
 
@@ -75,8 +76,7 @@ def prepare(
             probability = torch.sigmoid(networks.second_look(reception, solution).float())
     if recover:
         solution = networks.solve(carrier, reception, torch.maximum(probability, told), _EFFORT)
-        recovered = torch.where(told > 0, networks.recover(reception, told, solution) * 255, reception.picture)
-        again = consistent(solution, recovered)
+        again = held_against_symbols(networks, reception, told, solution)
     else:
         again = solution
     examples = Examples(
@@ -93,6 +93,12 @@ def prepare(
         doubt=solution.doubt,
     )
     return examples, solution
+
+
+def held_against_symbols(networks: LatticeNetworks, reception: Reception, told: Tensor, solution: Draft) -> Draft:
+    """What R makes of a draft, held against the symbols. told: see `prepare`."""
+    recovered = networks.recover(reception, told, solution) * 255
+    return consistent(solution, torch.where(told > 0, recovered, reception.picture))
 
 
 def _to_bytes(picture: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor
 from imuge_cli.attacks.chain import parse
 from imuge_cli.attacks.mix import TrainingMix
 from imuge_cli.models.lattice.family import LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.receiver import QUICK, Draft, consistent
-from imuge_cli.training.batches import Batch, Recipe, carrier_of, fixed_batch
+from imuge_cli.models.lattice.receiver import QUICK
+from imuge_cli.training.batches import Recipe, carrier_of, fixed_batch
+from imuge_cli.training.examples import held_against_symbols
 from imuge_cli.training.objectives import draft_quality, local_psnr
 
 CASES = (("splice", "none"), ("clone", "jpeg:70"), ("inpaint", "jpeg:90"), ("splice", "jpeg:50"))
@@ -65,8 +66,8 @@ def validate(networks: LatticeNetworks, originals: Tensor) -> Validation:
         solution = networks.solve(carrier, batch.reception, first, QUICK)
         second = torch.sigmoid(networks.second_look(batch.reception, solution))
         truth = networks.solve(carrier, batch.reception, batch.mask, QUICK)
-        once = _recovered(networks, batch, truth, truth)
-        twice = _recovered(networks, batch, once, truth)
+        once = held_against_symbols(networks, batch.reception, batch.mask, truth)
+        twice = held_against_symbols(networks, batch.reception, batch.mask, once)
         cases.append(
             Case(
                 name=f"{tamper} {attack}",
@@ -79,12 +80,6 @@ def validate(networks: LatticeNetworks, originals: Tensor) -> Validation:
         )
     networks.train()
     return Validation(tuple(cases))
-
-
-def _recovered(networks: LatticeNetworks, batch: Batch, shown: Draft, solution: Draft) -> Draft:
-    """What R makes of a draft that it is shown, held against the symbols as the solution knows them."""
-    recovered = networks.recover(batch.reception, batch.mask, shown) * 255
-    return consistent(solution, torch.where(batch.mask > 0, recovered, batch.reception.picture))
 
 
 def _f1(probability: Tensor, truth: Tensor) -> float:
