@@ -24,7 +24,7 @@ from imuge_cli.models.lattice.levels import as_suspect, levelled, tone
 from imuge_cli.models.lattice.locating import Locator
 from imuge_cli.models.lattice.looking import MISSED, look_behind_white, look_further, shows_nearly_all
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
-from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, Draft, consistent, redraft
+from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft, consistent, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.lattice.toning import is_toned, ramp_of, without_colours
@@ -53,6 +53,13 @@ _TOLERATED = 0.01
 # Where brightness tells all colours, and a draft leaves more doubt than the first, they may have been taken away; they
 # were where a draft that supposes so leaves less than the second of the doubt.
 _COLOURED, _BETTER = 0.03, 0.8
+
+# What V gives no more than this says next to nothing of a place, but over a whole picture it takes away more of the
+# symbols than V missed (docs/experiments.md).
+_WAVERING = 0.25
+
+# Where V's draft leaves more doubt than this, V looks once more, at one that takes longer (docs/experiments.md).
+_OPEN = 0.03
 
 # R costs little where it looks at what was tampered with alone (docs/experiments.md).
 _LOOKS = 4
@@ -191,6 +198,10 @@ class LatticeModel:
         if box is not None:
             solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
+        if box is not None and float(solution.doubt) > _OPEN:
+            # A draft that takes longer comes nearer, and what it is not sure of is not held against all of it.
+            solution = networks.solve(carrier, reception, _suspected(probability), THOROUGH, before=solution)
+            probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         return probability, solution
 
     def _canvas(self, pixels: Pixels, frame: Frame, fix: Fix) -> tuple[Tensor, Tensor]:
@@ -229,7 +240,7 @@ class LatticeModel:
         if float(lost.mean()) > 0.97:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
-        doubted = torch.maximum(lost, evidence.probability) if own_mask else lost
+        doubted = torch.maximum(lost, _suspected(evidence.probability)) if own_mask else lost
         solution, seen = self._improved(evidence, lost, self._settled(evidence, doubted), own_mask=own_mask)
         wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
         box = _bounding_box(wanted[0, 0], _MARGIN)
@@ -304,6 +315,11 @@ class LatticeModel:
             window = self._networks.recover_window(evidence.reception, lost, solution, box, looks=looks)
             recovered[(..., *box)] = window * 255
         return recovered
+
+
+def _suspected(probability: Tensor) -> Tensor:
+    """V's probability where it says something of a place, and nothing where it only wavers."""
+    return torch.where(probability > _WAVERING, probability, 0)
 
 
 def _joined(seen: list[tuple[Draft, Tensor]]) -> Tensor:
