@@ -23,7 +23,7 @@ from imuge_cli.metrics.localization import confusion
 from imuge_cli.models.lattice import looking, model, reception
 from imuge_cli.models.lattice.carrier import Carrier, make_carrier
 from imuge_cli.models.lattice.family import LatticeNetworks
-from imuge_cli.models.lattice.receiver import Draft
+from imuge_cli.models.lattice.receiver import QUICK, THOROUGH, Draft
 
 Pixels8 = NDArray[np.uint8]
 SQUARE = (slice(64, 144), slice(80, 160))
@@ -95,15 +95,38 @@ def test_further_looks_find_what_the_first_ones_missed(
     assert confusion(at_first.mask, TRUTH).f1 < 0.75 and confusion(further.mask, TRUTH).f1 > 0.9
 
 
-@pytest.mark.parametrize(("doubt", "further"), [(0.1, False), (0.2, True)])
+@pytest.mark.parametrize(("doubt", "least", "most"), [(0.029, 2, 2), (0.031, 3, 3), (0.119, 3, 3), (0.2, 4, 17)])
 def test_only_doubt_makes_v_look_further(
-    doubt: float, further: bool, engine: Imuge, sent: Pixels8, looks: list[int], leaving: Callable[[float], None]
+    doubt: float,
+    least: int,
+    most: int,
+    engine: Imuge,
+    sent: Pixels8,
+    looks: list[int],
+    leaving: Callable[[float], None],
 ) -> None:
     leaving(doubt)
     result = engine.verify(Picture(pixels=sent))
     assert result.verdict == "intact"
-    # One look with a draft is always made, and a second where anything was seen at all; then up to six, and eight.
-    assert (len(looks) > 2) == further and len(looks) <= 16
+    # One look with a draft is always made, a second where anything was seen at all, a third where that leaves doubt;
+    # then up to six, and eight.
+    assert least <= len(looks) <= most
+
+
+def test_the_third_look_is_at_a_longer_draft_without_what_v_wavers_over(
+    engine: Imuge, suspect: Pixels8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve, asked = LatticeNetworks.solve, []
+
+    def told(self: LatticeNetworks, *arguments: Any, **options: Any) -> Draft:
+        asked.append((arguments[2], arguments[3]))
+        return replace(solve(self, *arguments, **options), doubt=torch.tensor([0.1]))
+
+    monkeypatch.setattr(LatticeNetworks, "solve", told)
+    engine.verify(Picture(pixels=suspect))
+    assert [effort for _, effort in asked[:3]] == [QUICK, QUICK, THOROUGH]
+    wavering, third = ((shown > 0) & (shown <= 0.25) for shown, _ in asked[1:3])
+    assert bool(wavering.any()) and not bool(third.any()) and bool((asked[2][0] > 0.9).any())
 
 
 def test_what_contradicts_what_was_sent_is_not_called_intact(

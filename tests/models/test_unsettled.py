@@ -18,6 +18,7 @@ from imuge_cli.models.lattice import model
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import PERSISTENT, THOROUGH, Draft, Effort
 from imuge_cli.models.lattice.reception import Reception
+from imuge_cli.models.protocol import Pixels, Recovered, Verified
 
 ORIGINAL = photograph("coffee", 20, 60, 160, 176)
 SQUARE = (slice(40, 80), slice(48, 96))
@@ -90,6 +91,40 @@ def test_the_draft_that_leaves_least_doubt_is_taken(
     recovered = engine.recover(suspect, verification=verified)
     assert asked == efforts and seen[0] is given[taken]
     assert np.any(recovered.picture.as_uint8() != suspect.as_uint8())
+
+
+@pytest.mark.parametrize(("told", "level", "doubted"), [(False, 0.25, 0.0), (False, 0.3, 0.3), (True, 0.3, 0.0)])
+def test_what_v_wavers_over_is_believed(
+    told: bool,
+    level: float,
+    doubted: float,
+    engine: Imuge,
+    suspect: Picture,
+    verified: VerifyResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """told: the mask is a person's, not V's. level: V's probability beside its mask. doubted: what of it counts."""
+    shown = []
+    settled = model.LatticeModel._settled
+
+    def asked(self: model.LatticeModel, evidence: model._Evidence, probability: torch.Tensor) -> Draft:
+        shown.append(probability)
+        return settled(self, evidence, probability)
+
+    recover = model.LatticeModel.recover
+
+    def wavering(
+        self: model.LatticeModel, pixels: Pixels, found: Verified, *rest: object, **options: bool
+    ) -> Recovered:
+        assert isinstance(found.evidence, model._Evidence)
+        probability = torch.full_like(found.evidence.probability, level)
+        found = replace(found, evidence=replace(found.evidence, probability=probability))
+        return recover(self, pixels, found, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model.LatticeModel, "_settled", asked)
+    monkeypatch.setattr(model.LatticeModel, "recover", wavering)
+    engine.recover(suspect, mask=verified.mask if told else None, verification=verified)
+    assert set(shown[0].unique().tolist()) == {np.float32(doubted).item(), 1.0}
 
 
 @pytest.mark.parametrize(
