@@ -193,13 +193,14 @@ class LatticeModel:
         networks = self._networks
         solution = networks.solve(carrier, reception, first, QUICK, before=before)
         probability = torch.sigmoid(networks.second_look(reception, solution))
-        # Each look sharpens the draft that the next one compares with; a third still pays, a fourth does not.
+        # Each look sharpens the draft that the next one compares with; another still pays, and where that leaves doubt
+        # one more, at a draft that takes longer and does not hold what V wavers over against all of the picture.
         box = _look_again(probability)
-        if box is not None:
-            solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
-            probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
-        if box is not None and float(solution.doubt) > _OPEN:
-            # A draft that takes longer comes nearer, and what it is not sure of is not held against all of it.
+        if box is None:
+            return probability, solution
+        solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
+        probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
+        if float(solution.doubt) > _OPEN:
             solution = networks.solve(carrier, reception, _suspected(probability), THOROUGH, before=solution)
             probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         return probability, solution
