@@ -32,7 +32,7 @@ from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
 from imuge_cli.lattice.placement import UPRIGHT
 from imuge_cli.mask.cleanup import clean, enlarged
 from imuge_cli.mask.regions import along, regions
-from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize
+from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize, reaching
 from imuge_cli.metrics.fidelity import psnr, ssim
 from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Verified
 from imuge_cli.results import Framed
@@ -49,6 +49,9 @@ _LARGEST_SIDE = 65535
 # V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
 # nothing: recovery goes so many pixels (of the working size) beyond V's own mask.
 _RECOVERY_MARGIN = 3
+# Of what was changed V is often sure of a part alone. What it suspects beside that misleads recovery where it was
+# changed more than it is missed where it was not (docs/experiments.md).
+_SUSPECTED_NEARBY = 0.15
 # A file that was cropped but not resampled has scale 1; what differs is rounding of the working size.
 _SCALE_TOLERANCE = 1e-3
 # Inside a frame the search finds the scale of small pictures less well, and seals tell whether it was one.
@@ -311,7 +314,7 @@ class Imuge:
                 "or made noisy too much); nothing can be recovered"
             )
         margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
-        used = _to_recover(result, margin) if mask is None else mask.astype(bool)
+        used = _to_recover(result, verified, margin) if mask is None else mask.astype(bool)
         given, information = picture, None
         reframed = restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)
         if reframed:
@@ -414,12 +417,16 @@ def _mask_of(verified: Verified) -> Mask:
     return mask
 
 
-def _to_recover(result: VerifyResult, margin: int) -> Mask:
-    """V's mask with its margin. What lies around the original has none, or a rim of what was left alone would go."""
-    if result.foreign is None:
-        return enlarged(result.mask, margin)
-    grown: Mask = enlarged(result.mask & ~result.foreign, margin) | result.mask & result.foreign
-    return grown
+def _to_recover(result: VerifyResult, verified: Verified, margin: int) -> Mask:
+    """V's mask, what V suspects that hangs together with it, and a margin. What lies around the original has none, or a
+    rim of what was left alone would go."""
+    mask, foreign = result.mask, result.foreign
+    inside = mask if foreign is None else mask & ~foreign
+    if not verified.assumed:
+        suspected = result.probability if foreign is None else np.where(foreign, np.float32(0), result.probability)
+        inside = reaching(inside, suspected, _SUSPECTED_NEARBY)
+    grown: Mask = enlarged(inside, margin)
+    return grown if foreign is None else grown | mask & foreign
 
 
 def _around(verified: Verified, mask: Mask) -> Mask | None:
