@@ -275,7 +275,8 @@ class Imuge:
         restore_canvas: bool = False,
         verification: VerifyResult | None = None,
     ) -> RecoverResult:
-        """Put back what the original showed where the mask (V's own and a narrow rim around it, if None) says tampered.
+        """Put back what the original showed where the mask says tampered: if None V's own, what V suspects that hangs
+        together with it, and a narrow rim around both.
 
         mask: the picture's height x width, True = tampered. restore_canvas: give a cropped picture its original frame
         and size back. verification: what `verify` said of this very picture, to save doing it again. Raises
