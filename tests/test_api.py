@@ -155,6 +155,21 @@ def test_recovery_brings_back_what_was_there(engine: Imuge, suspect: Picture, or
     np.testing.assert_array_equal(result.picture.pixels[~result.mask], suspect.pixels[~result.mask])
 
 
+def test_recovery_goes_on_to_what_is_suspected_beside_the_mask(engine: Imuge, suspect: Picture) -> None:
+    verification = engine.verify(suspect)
+    beside, apart = box(place=(slice(150, 190), slice(90, 150))), box(place=(slice(10, 40), slice(200, 240)))
+    probability = verification.probability.copy()
+    probability[box(place=(slice(130, 190), slice(90, 150))) | apart] += np.float32(0.2)
+    suspicious = replace(verification, probability=probability.clip(0, 1))
+    assert not (engine.recover(suspect, verification=verification).mask & (beside | apart)).any()
+    result = engine.recover(suspect, verification=suspicious)
+    assert result.mask[beside].all()
+    assert not result.mask[apart].any()
+    np.testing.assert_array_equal(result.picture.pixels[~result.mask], suspect.pixels[~result.mask])
+    # A person means what they draw.
+    np.testing.assert_array_equal(engine.recover(suspect, mask=box(), verification=suspicious).mask, box())
+
+
 def test_a_verification_in_hand_is_not_done_again(
     engine: Imuge, suspect: Picture, other: Pixels8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
