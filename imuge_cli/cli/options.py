@@ -164,6 +164,14 @@ HeatmapOutOption = Annotated[
         rich_help_panel=_FILES,
     ),
 ]
+ReplacedOutOption = Annotated[
+    bool,
+    typer.Option(
+        "--replaced-out",
+        help="Write <stem>.replaced.png: 255 = the suspect's pixel was replaced, 0 = it was left as it is.",
+        rich_help_panel=_FILES,
+    ),
+]
 JobsOption = Annotated[
     int,
     typer.Option(

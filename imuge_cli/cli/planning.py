@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FORMAT = "bmp"
 # What imuge itself writes beside pictures, and what a search of folders therefore leaves out.
-_BY_PRODUCTS = (".mask", ".heatmap", ".truth")
+_BY_PRODUCTS = (".mask", ".heatmap", ".replaced", ".truth")
 _LEFT_OUT = {
     "immunized": (*_BY_PRODUCTS, ".immunized", ".recovered"),
     "recovered": (*_BY_PRODUCTS, ".recovered"),
@@ -36,6 +36,7 @@ class Wanted:
     format: str | None = None
     mask: bool = False
     heatmap: bool = False
+    replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Plan:
     picture: Path | None = None
     mask: Path | None = None
     heatmap: Path | None = None
+    replaced: Path | None = None
     format: str = DEFAULT_FORMAT
 
     @property
@@ -69,7 +71,7 @@ class Plan:
 
     def outputs(self) -> dict[str, str]:
         """What is written, by kind, for reports."""
-        named = {"picture": self.picture, "mask": self.mask, "heatmap": self.heatmap}
+        named = {"picture": self.picture, "mask": self.mask, "heatmap": self.heatmap, "replaced": self.replaced}
         return {kind: str(path) for kind, path in named.items() if path is not None}
 
 
@@ -137,7 +139,7 @@ def _outputs(
         for placed in plan_outputs(sources, wanted.kind, suffix, request.output, batch=batch):
             planned[placed.source]["picture"] = placed.path
     folder = _by_product_folder(request.output, wanted, batch)
-    for kind, asked in (("mask", wanted.mask), ("heatmap", wanted.heatmap)):
+    for kind, asked in (("mask", wanted.mask), ("heatmap", wanted.heatmap), ("replaced", wanted.replaced)):
         if not asked:
             continue
         if folder is None and any(source.path == STDIO for source in sources):

@@ -43,6 +43,7 @@ def recover(
     ] = False,
     mask_out: options.MaskOutOption = False,
     heatmap_out: options.HeatmapOutOption = False,
+    replaced_out: options.ReplacedOutOption = False,
     strip: options.StripOption = False,
     recursive: options.RecursiveOption = False,
     force: options.ForceOption = False,
@@ -64,7 +65,8 @@ def recover(
     An intact picture is written as it is. Where there is nothing to recover from, nothing is written.
     """
     console = configure(quiet=quiet, verbose=verbose)
-    wanted = Wanted("recovered", format=format.value if format else None, mask=mask_out, heatmap=heatmap_out)
+    chosen = format.value if format else None
+    wanted = Wanted("recovered", format=chosen, mask=mask_out, heatmap=heatmap_out, replaced=replaced_out)
     request = Request(
         named(suspects, files_from),
         output,
@@ -118,6 +120,7 @@ def _recover(
     task: Plan,
     console: Console,
 ) -> Outcome:
+    from imuge_cli.image.write import write_mask
     from imuge_cli.reporting import recover_report, sha256_of_outputs
     from imuge_cli.reporting.html import Thumbnail
 
@@ -134,6 +137,8 @@ def _recover(
         )
         warnings += _of_transparency(result, suspect, pictures.format_for(task.picture, task.format))
     write_findings(task, suspect, verification.probability, used, console=console, force=telling.force)
+    if task.replaced is not None:
+        write_mask(result.mask, task.replaced, force=telling.force)
     for warning in warnings:
         console.once(warning, label="warning")
     report = recover_report(

@@ -216,9 +216,9 @@ class ErrorReport:
 class Report:
     """Everything about one file. Parts that do not apply to the command are None.
 
-    seconds: what the work took. outputs: kind ("picture", "mask", "heatmap") -> path of what was written; "-" is
-    standard output. input_sha256: of the file as it was read. output_sha256: kind -> of the file as it was written;
-    standard output has none. finished: when the report was made, UTC (ISO 8601).
+    seconds: what the work took. outputs: kind ("picture", "mask", "heatmap", "replaced") -> path of what was written;
+    "-" is standard output. input_sha256: of the file as it was read. output_sha256: kind -> of the file as it was
+    written; standard output has none. finished: when the report was made, UTC (ISO 8601).
     """
 
     command: Command

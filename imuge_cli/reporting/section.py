@@ -25,7 +25,12 @@ from imuge_cli.reporting.wording import (
 )
 
 _SCROLLED = 12  # regions; a longer table scrolls in a box of its own
-_OUTPUTS = {"picture": "Picture written", "mask": "Mask written", "heatmap": "Heat-map written"}
+_OUTPUTS = {
+    "picture": "Picture written",
+    "mask": "Mask written",
+    "heatmap": "Heat-map written",
+    "replaced": "Replaced pixels written",
+}
 
 
 def section(number: int, report: Report, thumbnails: Sequence[Thumbnail]) -> str:

@@ -132,7 +132,7 @@ def test_every_format_and_odd_size(ways: dict[str, Way], name: str) -> None:
     intact, suspect = copy_of(way, way.immunized), copy_of(way, way.suspect)
     before = hashes(Path())
     assert run("verify", intact).code == 0
-    ran = run("recover", suspect, "--mask-out", "--reference", way.source, "--json")
+    ran = run("recover", suspect, "--mask-out", "--replaced-out", "--reference", way.source, "--json")
     assert ran.code == 0, ran.err
     assert {path: digest for path, digest in hashes(Path()).items() if path in before} == before
     (report,) = ran.objects
@@ -142,15 +142,17 @@ def test_every_format_and_odd_size(ways: dict[str, Way], name: str) -> None:
     assert report["verification"]["tampered_share"] == pytest.approx(mask.mean())
     assert iou(mask, truth) > 0.5
     assert recovered.pixels.shape == original.pixels.shape
-    untouched = ~enlarged(mask, 3)
+    replaced = read_mask(Path("bad.replaced.png"))
+    assert not (enlarged(mask, 3) & ~replaced).any()
+    assert report["recovery"]["restored_share"] == pytest.approx(replaced.mean())
+    untouched = ~replaced
     assert np.array_equal(recovered.pixels[untouched], read_picture(suspect).pixels[untouched])
     lost = local_psnr(original.pixels, read_picture(suspect).pixels, truth & mask)
     assert local_psnr(original.pixels, recovered.pixels, truth & mask) > lost + 3
     assert report["reference"]["local_psnr"] == pytest.approx(local_psnr(original.pixels, recovered.pixels, mask))
     assert report["reference"]["psnr"] > 15 and 0 < report["reference"]["ssim"] < 1
-    assert report["outputs"] == {"picture": str(suspect.with_suffix(".recovered.bmp")), "mask": str(
-        suspect.with_suffix(".mask.png")
-    )}  # fmt: skip
+    written = {"picture": ".recovered.bmp", "mask": ".mask.png", "replaced": ".replaced.png"}
+    assert report["outputs"] == {kind: str(suspect.with_suffix(suffix)) for kind, suffix in written.items()}
 
 
 def test_verify_tells_all_exit_codes_apart(ways: dict[str, Way]) -> None:

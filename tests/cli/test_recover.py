@@ -58,6 +58,19 @@ def test_a_persons_mask_is_used_instead(engines: list[FakeEngine], suspect: Make
     assert ran.objects[0]["recovery"]["restored_share"] == 15 / 2400
 
 
+def test_what_was_replaced_is_written_and_no_suspect_itself(engines: list[FakeEngine], suspect: Maker) -> None:
+    mask = np.zeros((40, 60), bool)
+    mask[35:38, 50:55] = True
+    write_mask(mask, Path("mine.png"))
+    ran = run("recover", suspect("t.png", BOX), "--mask", "mine.png", "--replaced-out", "--json")
+    assert ran.code == 0
+    np.testing.assert_array_equal(read_mask(Path("t.replaced.png")), mask)
+    assert ran.objects[0]["outputs"]["replaced"] == "t.replaced.png"
+    Path("mine.png").unlink()
+    again = run("recover", ".", "--replaced-out", "--force", "--json")
+    assert [report["file"] for report in again.objects] == ["t.png"]
+
+
 def test_a_mask_of_another_size_or_for_several_files_is_refused(engines: list[FakeEngine], suspect: Maker) -> None:
     write_mask(np.ones((10, 10), bool), Path("small.png"))
     ran = run("recover", suspect("t.png", BOX), "--mask", "small.png")
@@ -67,8 +80,8 @@ def test_a_mask_of_another_size_or_for_several_files_is_refused(engines: list[Fa
 
 
 def test_the_mask_goes_to_the_output_files_folder(engines: list[FakeEngine], suspect: Maker) -> None:
-    assert run("recover", suspect("t.png", BOX), "-o", "out/fixed.png", "--mask-out").code == 0
-    assert sorted(path.name for path in Path("out").iterdir()) == ["fixed.png", "t.mask.png"]
+    assert run("recover", suspect("t.png", BOX), "-o", "out/fixed.png", "--mask-out", "--replaced-out").code == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["fixed.png", "t.mask.png", "t.replaced.png"]
 
 
 def test_the_input_is_never_replaced(engines: list[FakeEngine], suspect: Maker) -> None:
