@@ -376,7 +376,7 @@ class Imuge:
             pixels = self._fill(picture, pixels, lost, FAMILIES[answer.found.header.family])
         return RecoverResult(
             picture=picture.with_pixels(pixels),
-            mask=wanted,
+            mask=taken[inside].reshape(wanted.shape),
             verification=result,
             restored_share=float(taken[inside].mean()),
             seconds=0.0,

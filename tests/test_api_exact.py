@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from photographs import photograph
 
 from imuge_cli.api import ImmunizeResult, Imuge
@@ -65,6 +66,8 @@ def test_a_small_splice_is_found_to_the_pixel_and_undone_to_the_bit(engine: Imug
     assert np.array_equal(recovered.picture.pixels, sent.picture.pixels)
     assert recovered.proven is not None and (recovered.proven >= result.mask).all()
     assert recovered.verification.tiles is not None and recovered.verification.tiles.proven == 9
+    assert np.array_equal(recovered.mask, tiles_of(result.mask))
+    assert recovered.restored_share == pytest.approx(recovered.mask.mean())
 
 
 def test_a_large_splice_comes_back_nearly_and_says_how_nearly(engine: Imuge, sent: ImmunizeResult) -> None:
@@ -114,11 +117,15 @@ def test_a_crop_keeps_its_exact_layer(engine: Imuge, sent: ImmunizeResult) -> No
     whole = engine.recover(Picture(pixels=crop), restore_canvas=True)
     assert whole.picture.pixels.shape == sent.picture.pixels.shape
     assert psnr(sent.picture.as_uint8(), whole.picture.as_uint8()) > 34
+    assert whole.mask.shape == crop.shape[:2]
+    shown = whole.picture.pixels[21:240, 9:]
+    assert np.array_equal(shown[~whole.mask], crop[~whole.mask]) and (shown[whole.mask] != crop[whole.mask]).any()
     part = engine.recover(Picture(pixels=crop))
     assert part.picture.pixels.shape == crop.shape
     kept = ~result.mask
     kept[50:100, 90:140] = False
     assert np.array_equal(part.picture.pixels[kept], crop[kept])
+    assert np.array_equal(part.picture.pixels[~part.mask], crop[~part.mask]) and not (result.mask & ~part.mask).any()
 
 
 @pytest.mark.parametrize("kind", ["grey", "deep", "alpha", "odd"])
@@ -157,6 +164,12 @@ def test_grey_saved_as_colour_is_still_exact(engine: Imuge) -> None:
     assert engine.verify(Picture(pixels=published.pixels)).verdict == "exact"
 
 
+def tiles_of(changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The tiles of 16 x 16 pixels that hold a changed pixel, all of each."""
+    rows, columns = changed.shape[0] // 16, changed.shape[1] // 16
+    return changed.reshape(rows, 16, columns, 16).any((1, 3)).repeat(16, 0).repeat(16, 1)
+
+
 def screen_around(picture: Picture, top: int, left: int, height: int, width: int) -> Picture:
     screen = np.full((height, width, 3), (236, 237, 240), np.uint8)
     screen[top - 30 : top - 8, left : left + 150 : 3] = 20  # something like a title
@@ -177,7 +190,8 @@ def test_inside_a_frame_that_is_not_recompressed_the_exact_layer_answers(engine:
     assert np.array_equal(done.picture.pixels[window], sent.picture.pixels)
     assert np.array_equal(done.picture.pixels[found.foreign], suspect.pixels[found.foreign])
     assert done.proven is not None and done.proven[window].any() and not done.proven[found.foreign].any()
-    assert np.array_equal(done.mask[window], changed) and not done.mask[found.foreign].any()
+    # A tile that comes back bit for bit is put back whole.
+    assert np.array_equal(done.mask[window], tiles_of(changed)) and not done.mask[found.foreign].any()
     whole = engine.recover(suspect, verification=found, restore_canvas=True)
     assert whole.reframed and np.array_equal(whole.picture.pixels, sent.picture.pixels)
     mine = np.zeros(found.mask.shape, bool)
