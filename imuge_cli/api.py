@@ -49,9 +49,9 @@ _LARGEST_SIDE = 65535
 # V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
 # nothing: recovery goes so many pixels (of the working size) beyond V's own mask.
 _RECOVERY_MARGIN = 3
-# Of what was changed V is often sure of a part alone. What it suspects beside that misleads recovery where it was
-# changed more than it is missed where it was not (docs/experiments.md).
-_SUSPECTED_NEARBY = 0.15
+# Of what was changed V is often sure of a part alone. What it suspects beside that is taken too where V gives it more
+# than the second by a draft that was not shown it (docs/experiments.md).
+_SUSPECTED_NEARBY, _CONFIRMED = 0.15, 0.4
 # A file that was cropped but not resampled has scale 1; what differs is rounding of the working size.
 _SCALE_TOLERANCE = 1e-3
 # Inside a frame the search finds the scale of small pictures less well, and seals tell whether it was one.
@@ -275,8 +275,8 @@ class Imuge:
         restore_canvas: bool = False,
         verification: VerifyResult | None = None,
     ) -> RecoverResult:
-        """Put back what the original showed where the mask says tampered: if None V's own, what V suspects that hangs
-        together with it, and a narrow rim around both.
+        """Put back what the original showed where the mask says tampered: if None V's own, what V suspects beside it
+        and finds confirmed, and a narrow rim around both.
 
         mask: the picture's height x width, True = tampered. restore_canvas: give a cropped picture its original frame
         and size back. verification: what `verify` said of this very picture, to save doing it again. Raises
@@ -315,7 +315,7 @@ class Imuge:
                 "or made noisy too much); nothing can be recovered"
             )
         margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
-        used = _to_recover(result, verified, margin) if mask is None else mask.astype(bool)
+        used = self._to_recover(result, verified, margin) if mask is None else mask.astype(bool)
         given, information = picture, None
         reframed = restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)
         if reframed:
@@ -338,6 +338,19 @@ class Imuge:
             information=information,
             reframed=reframed,
         )
+
+    def _to_recover(self, result: VerifyResult, verified: Verified, margin: int) -> Mask:
+        """V's mask, what hangs together with it that V suspects and finds confirmed, and a margin. What lies around the
+        original has none, or a rim of what was left alone would go."""
+        foreign = result.foreign if result.foreign is not None else np.zeros(result.mask.shape, bool)
+        inside = result.mask & ~foreign
+        used = enlarged(inside, margin)
+        suspected = reaching(inside, np.where(foreign, np.float32(0), result.probability), _SUSPECTED_NEARBY)
+        unseen = enlarged(suspected, margin)
+        if not verified.assumed and (unseen & ~used).any():
+            used |= enlarged(reaching(inside, self._model.look_apart(verified, unseen), _CONFIRMED), margin)
+        whole: Mask = used | result.mask & foreign
+        return whole
 
     def _recover_framed(
         self, picture: Picture, result: VerifyResult, found: Framed, mask: Mask | None, restore_canvas: bool
@@ -416,18 +429,6 @@ def _mask_of(verified: Verified) -> Mask:
     inside = np.where(verified.foreign, np.float32(0), verified.probability)
     mask: Mask = clean(binarize(inside, guard=guard)) | verified.foreign
     return mask
-
-
-def _to_recover(result: VerifyResult, verified: Verified, margin: int) -> Mask:
-    """V's mask, what V suspects that hangs together with it, and a margin. What lies around the original has none, or a
-    rim of what was left alone would go."""
-    mask, foreign = result.mask, result.foreign
-    inside = mask if foreign is None else mask & ~foreign
-    if not verified.assumed:
-        suspected = result.probability if foreign is None else np.where(foreign, np.float32(0), result.probability)
-        inside = reaching(inside, suspected, _SUSPECTED_NEARBY)
-    grown: Mask = enlarged(inside, margin)
-    return grown if foreign is None else grown | mask & foreign
 
 
 def _around(verified: Verified, mask: Mask) -> Mask | None:

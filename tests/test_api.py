@@ -155,19 +155,22 @@ def test_recovery_brings_back_what_was_there(engine: Imuge, suspect: Picture, or
     np.testing.assert_array_equal(result.picture.pixels[~result.mask], suspect.pixels[~result.mask])
 
 
-def test_recovery_goes_on_to_what_is_suspected_beside_the_mask(engine: Imuge, suspect: Picture) -> None:
+def test_what_is_suspected_beside_the_mask_is_replaced_if_it_was_changed(engine: Imuge, suspect: Picture) -> None:
     verification = engine.verify(suspect)
-    beside, apart = box(place=(slice(150, 190), slice(90, 150))), box(place=(slice(10, 40), slice(200, 240)))
+    half = box(place=(slice(64, 144), slice(130, 160)))
+    beside, apart = box(place=(slice(150, 190), slice(90, 130))), box(place=(slice(10, 40), slice(200, 240)))
     probability = verification.probability.copy()
-    probability[box(place=(slice(130, 190), slice(90, 150))) | apart] += np.float32(0.2)
-    suspicious = replace(verification, probability=probability.clip(0, 1))
-    assert not (engine.recover(suspect, verification=verification).mask & (beside | apart)).any()
-    result = engine.recover(suspect, verification=suspicious)
-    assert result.mask[beside].all()
+    probability[box(place=(slice(130, 190), slice(90, 130))) | apart] += np.float32(0.2)
+    probability[half] = 0.3
+    unsure = replace(verification, probability=probability.clip(0, 1), mask=verification.mask & ~half)
+    result = engine.recover(suspect, verification=unsure)
+    assert result.mask[half].mean() > 0.9
+    assert result.mask[beside].mean() < 0.1
     assert not result.mask[apart].any()
     np.testing.assert_array_equal(result.picture.pixels[~result.mask], suspect.pixels[~result.mask])
+    assert result.restored_share == pytest.approx(result.mask.mean())
     # A person means what they draw.
-    np.testing.assert_array_equal(engine.recover(suspect, mask=box(), verification=suspicious).mask, box())
+    np.testing.assert_array_equal(engine.recover(suspect, mask=box(), verification=unsure).mask, box())
 
 
 def test_a_verification_in_hand_is_not_done_again(

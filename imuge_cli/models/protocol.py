@@ -119,6 +119,11 @@ class Model(Protocol):
         """Look for immunization and tampering in H x W x 3 RGB pixels."""
         ...
 
+    def look_apart(self, verified: Verified, unseen: Mask) -> Probability:
+        """V's probability for the pixels of `unseen` (H x W) by a draft that was not shown them, elsewhere 0; V's own
+        in a family without drafts. Raises RecoveryError."""
+        ...
+
     def recover(
         self, pixels: Pixels, verified: Verified, mask: Mask, *, own_mask: bool, restore_canvas: bool
     ) -> Recovered:

@@ -28,7 +28,7 @@ from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.lattice.toning import is_toned, ramp_of, without_colours
-from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
+from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Probability, Recovered, Verified, require_size
 from imuge_cli.networks.verifier import MULTIPLE
 from imuge_cli.payload.source import SOURCE_BLOCK
 
@@ -60,6 +60,9 @@ _WAVERING = 0.25
 
 # Where V's draft leaves more doubt than this, V looks once more, at one that takes longer (docs/experiments.md).
 _OPEN = 0.03
+
+# Where more of the picture is lost than this, nothing is left to recover from.
+_NEARLY_ALL_LOST = 0.97
 
 # R costs little where it looks at what was tampered with alone (docs/experiments.md).
 _LOOKS = 4
@@ -152,7 +155,7 @@ class LatticeModel:
                 probability, solution = further, drafted
         if described:
             probability = contradicted(networks, carrier, reception, probability, solution)
-        inside = probability[0, 0, frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
+        inside = probability[(0, 0, *_place(frame))]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
         around = foreign(frame, (height, width))
         if around is not None:
@@ -209,10 +212,7 @@ class LatticeModel:
         """The suspect in the working picture's frame, 1 x 3 x H x W, grey levels, and where that is, 1 x 1 x H x W."""
         canvas = torch.full((1, 3, *frame.canvas), 128.0, device=self._device)
         known = torch.zeros(1, 1, *frame.canvas, device=self._device)
-        rows, columns = (
-            slice(frame.top, frame.top + frame.height),
-            slice(frame.left, frame.left + frame.width),
-        )
+        rows, columns = _place(frame)
         canvas[..., rows, columns] = to_tensor(levels_in_frame(pixels, frame, fix, self._secret), self._device)
         known[..., rows, columns] = torch.from_numpy(visible(frame)).float().to(self._device)
         return canvas.clamp(0, 255), known
@@ -224,21 +224,29 @@ class LatticeModel:
         return receive(carrier, canvas, code, levels, known, fix.step)
 
     @torch.no_grad()
+    def look_apart(self, verified: Verified, unseen: Mask) -> Probability:
+        """See Model.look_apart."""
+        evidence, frame = _found(verified)
+        rows, columns = _place(frame)
+        lost = self._lost(unseen, frame)
+        box = _look_again(lost * _box(lost, rows, columns))
+        if box is None or float(lost.mean()) > _NEARLY_ALL_LOST:
+            return np.zeros(unseen.shape, np.float32)
+        solution = self._settled(evidence, torch.maximum(lost, _suspected(evidence.probability)))
+        seen = torch.zeros_like(lost)
+        seen[(..., *box)] = torch.sigmoid(self._networks.second_look(evidence.reception, solution, box))
+        shown = plane_in_suspect(seen[0, 0, rows, columns].cpu().numpy(), frame, unseen.shape)
+        return np.where(unseen, np.clip(shown, 0, 1), np.float32(0))
+
+    @torch.no_grad()
     def recover(
         self, pixels: Pixels, verified: Verified, mask: Mask, *, own_mask: bool, restore_canvas: bool
     ) -> Recovered:
         """See Model.recover."""
-        evidence, frame = verified.evidence, verified.frame
-        if not isinstance(evidence, _Evidence) or frame is None:
-            raise RecoveryError("nothing to recover from: no immunization was found in this picture")
-        rows, columns = (
-            slice(frame.top, frame.top + frame.height),
-            slice(frame.left, frame.left + frame.width),
-        )
-        lost = torch.ones(1, 1, *frame.canvas, device=self._device)
-        small = (plane_in_frame(mask, frame) > 0.01) | ~visible(frame)
-        lost[0, 0, rows, columns] = torch.from_numpy(small).float().to(self._device)
-        if float(lost.mean()) > 0.97:
+        evidence, frame = _found(verified)
+        rows, columns = _place(frame)
+        lost = self._lost(mask, frame)
+        if float(lost.mean()) > _NEARLY_ALL_LOST:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
         doubted = torch.maximum(lost, _suspected(evidence.probability)) if own_mask else lost
@@ -255,6 +263,13 @@ class LatticeModel:
         if restore_canvas:
             return Recovered(restored(pixels, whole, mask, frame, verified.header), information, inside)
         return Recovered(pasted(pixels, whole[rows, columns], inside, frame), information, inside)
+
+    def _lost(self, mask: Mask, frame: Frame) -> Tensor:
+        """Where nothing is believed, 1 x 1 x H x W: under a suspect's mask, and where the suspect shows nothing."""
+        lost = torch.ones(1, 1, *frame.canvas, device=self._device)
+        small = (plane_in_frame(mask, frame) > 0.01) | ~visible(frame)
+        lost[(0, 0, *_place(frame))] = torch.from_numpy(small).float().to(self._device)
+        return lost
 
     def _settled(self, evidence: _Evidence, doubted: Tensor) -> Draft:
         """The draft that leaves least doubt. doubted: 1 x 1 x H x W, that a pixel was tampered with."""
@@ -316,6 +331,18 @@ class LatticeModel:
             window = self._networks.recover_window(evidence.reception, lost, solution, box, looks=looks)
             recovered[(..., *box)] = window * 255
         return recovered
+
+
+def _found(verified: Verified) -> tuple[_Evidence, Frame]:
+    evidence, frame = verified.evidence, verified.frame
+    if not isinstance(evidence, _Evidence) or frame is None:
+        raise RecoveryError("nothing to recover from: no immunization was found in this picture")
+    return evidence, frame
+
+
+def _place(frame: Frame) -> tuple[slice, slice]:
+    """The rows and columns of the working picture that a suspect shows."""
+    return slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
 
 
 def _suspected(probability: Tensor) -> Tensor:
