@@ -31,8 +31,8 @@ from imuge_cli.lattice.header import FAMILIES, FORMAT_VERSION, STRENGTHS, Header
 from imuge_cli.lattice.header import IMAGE_IDS as IMAGE_IDS
 from imuge_cli.lattice.placement import UPRIGHT
 from imuge_cli.mask.cleanup import clean, enlarged
-from imuge_cli.mask.regions import along, regions
-from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize, reaching
+from imuge_cli.mask.regions import along, reaching, regions
+from imuge_cli.mask.threshold import DEFAULT_GUARD, binarize
 from imuge_cli.metrics.fidelity import psnr, ssim
 from imuge_cli.models.protocol import Frame, Mask, Model, Pixels, Verified
 from imuge_cli.results import Framed
@@ -49,9 +49,8 @@ _LARGEST_SIDE = 65535
 # V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
 # nothing: recovery goes so many pixels (of the working size) beyond V's own mask.
 _RECOVERY_MARGIN = 3
-# Of what was changed V is often sure of a part alone. What it suspects beside that is taken too where V gives it more
-# than the second by a draft that was not shown it (docs/experiments.md).
-_SUSPECTED_NEARBY, _CONFIRMED = 0.15, 0.4
+# Of what was changed V is often sure of a part alone. What it gives more than this beside that is looked at once more.
+_SUSPECTED_NEARBY = 0.15
 # A file that was cropped but not resampled has scale 1; what differs is rounding of the working size.
 _SCALE_TOLERANCE = 1e-3
 # Inside a frame the search finds the scale of small pictures less well, and seals tell whether it was one.
@@ -345,10 +344,9 @@ class Imuge:
         foreign = result.foreign if result.foreign is not None else np.zeros(result.mask.shape, bool)
         inside = result.mask & ~foreign
         used = enlarged(inside, margin)
-        suspected = reaching(inside, np.where(foreign, np.float32(0), result.probability), _SUSPECTED_NEARBY)
-        unseen = enlarged(suspected, margin)
-        if not verified.assumed and (unseen & ~used).any():
-            used |= enlarged(reaching(inside, self._model.look_apart(verified, unseen), _CONFIRMED), margin)
+        suspected = enlarged(reaching(inside, ~foreign & (result.probability > _SUSPECTED_NEARBY)), margin)
+        if not verified.assumed and (suspected & ~used).any():
+            used |= enlarged(reaching(inside, self._model.confirmed(verified, suspected)), margin)
         whole: Mask = used | result.mask & foreign
         return whole
 

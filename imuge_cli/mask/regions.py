@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imuge_cli.mask.cleanup import enlarged
+from imuge_cli.mask.cleanup import clean, enlarged
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,16 @@ def along(mask: NDArray[np.bool_], border: NDArray[np.bool_], reach: int) -> NDA
     confined[labels[mask & ~enlarged(border, reach)]] = False
     confined[0] = False
     result: NDArray[np.bool_] = confined[labels]
+    return result
+
+
+def reaching(mask: NDArray[np.bool_], beside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """H x W: the mask, and the parts of another that hang together with it (8-connected), but for threads too narrow
+    for `cleanup.clean`: hysteresis (Canny, *A Computational Approach to Edge Detection*, 1986)."""
+    count, labels = cv2.connectedComponents((mask | beside).astype(np.uint8), connectivity=8)
+    touched = np.zeros(count, np.bool_)
+    touched[labels[mask]] = True
+    result: NDArray[np.bool_] = clean(touched[labels]) | mask
     return result
 
 

@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imuge_cli.mask.cleanup import clean
-
 
 @dataclass(frozen=True)
 class Guard:
@@ -79,21 +77,6 @@ def binarize(probability: NDArray[np.float32], *, guard: Guard = DEFAULT_GUARD) 
         return np.zeros(probability.shape, dtype=bool)
     threshold = min(max(otsu(probability), guard.low), guard.high)
     return _drop_weak(probability > threshold, probability, guard)
-
-
-def reaching(mask: NDArray[np.bool_], probability: NDArray[np.float32], level: float) -> NDArray[np.bool_]:
-    """The mask, H x W, and the parts of a map above a level that hang together with it (8-connected): hysteresis
-    (Canny, *A Computational Approach to Edge Detection*, 1986), with the mask for what lies above the higher level.
-
-    probability: H x W in 0..1. Threads too narrow for `cleanup.clean` are left out.
-    """
-    if mask.shape != probability.shape or mask.ndim != 2:
-        raise ValueError(f"mask {mask.shape} and probability {probability.shape} must be H x W of one size")
-    count, labels = cv2.connectedComponents((mask | (probability > level)).astype(np.uint8), connectivity=8)
-    touched = np.zeros(count, bool)
-    touched[labels[mask]] = True
-    result: NDArray[np.bool_] = clean(touched[labels]) | mask
-    return result
 
 
 def otsu(probability: NDArray[np.float32]) -> float:

@@ -119,9 +119,9 @@ class Model(Protocol):
         """Look for immunization and tampering in H x W x 3 RGB pixels."""
         ...
 
-    def look_apart(self, verified: Verified, unseen: Mask) -> Probability:
-        """V's probability for the pixels of `unseen` (H x W) by a draft that was not shown them, elsewhere 0; V's own
-        in a family without drafts. Raises RecoveryError."""
+    def confirmed(self, verified: Verified, suspected: Mask) -> Mask:
+        """The pixels of `suspected` (H x W) that recovery should replace: by all that is known without them they were
+        probably changed, and visibly. Raises RecoveryError."""
         ...
 
     def recover(

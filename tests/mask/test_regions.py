@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from imuge_cli.mask.regions import Region, along, regions
+from imuge_cli.mask.cleanup import clean
+from imuge_cli.mask.regions import Region, along, reaching, regions
 
 
 def test_boxes_pixels_confidence_and_order() -> None:
@@ -84,3 +88,24 @@ def test_random_masks_against_scipy() -> None:
 def test_sizes_must_agree() -> None:
     with pytest.raises(ValueError, match="one size"):
         regions(np.zeros((8, 8), dtype=bool), np.zeros((8, 9), dtype=np.float32))
+
+
+def test_what_hangs_together_with_the_mask_is_reached_and_nothing_else() -> None:
+    mask, beside = np.zeros((2, 60, 80), dtype=bool)
+    mask[10:30, 10:30] = True
+    beside[20:40, 26:50] = True
+    expected = mask | beside
+    beside[45:55, 60:75] = True  # by itself
+    beside[25, 50:70] = True  # a thread
+    np.testing.assert_array_equal(reaching(mask, beside), expected)
+    np.testing.assert_array_equal(reaching(mask, np.zeros_like(mask)), mask)
+    assert not reaching(np.zeros_like(mask), beside).any()
+
+
+@given(hnp.arrays(np.bool_, (24, 31)), hnp.arrays(np.bool_, (24, 31)))
+@settings(max_examples=50, deadline=None)
+def test_reaching_is_what_spreads_from_the_mask_without_threads(
+    mask: NDArray[np.bool_], beside: NDArray[np.bool_]
+) -> None:
+    spread = ndimage.binary_propagation(mask, np.ones((3, 3)), mask=mask | beside)
+    np.testing.assert_array_equal(reaching(mask, beside), clean(spread) | mask)

@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from imuge_cli.mask.cleanup import clean as cleaned
-from imuge_cli.mask.threshold import DEFAULT_GUARD, Guard, binarize, otsu, reaching
+from imuge_cli.mask.threshold import DEFAULT_GUARD, Guard, binarize, otsu
 
 F32 = NDArray[np.float32]
 
@@ -170,36 +168,3 @@ def test_an_enlarged_map_needs_larger_regions() -> None:
     probability[20:30, 20:30] = 1
     assert binarize(probability, guard=guard).sum() == 100
     assert not binarize(probability, guard=guard.at_scale(1.5)).any()
-
-
-def test_what_is_suspected_beside_the_mask_is_reached_and_nothing_else() -> None:
-    probability = np.zeros((60, 80), np.float32)
-    probability[10:30, 10:30] = 0.99
-    probability[20:40, 26:50] = 0.2
-    probability[45:55, 60:75] = 0.3  # by itself
-    probability[25, 50:70] = 0.9  # a thread
-    mask = probability > 0.95
-    expected = mask.copy()
-    expected[20:40, 26:50] = True
-    np.testing.assert_array_equal(reaching(mask, probability, 0.15), expected)
-    np.testing.assert_array_equal(reaching(mask, probability, 0.25), mask)
-    assert not reaching(np.zeros_like(mask), probability, 0.15).any()
-
-
-@given(
-    hnp.arrays(np.bool_, (24, 31)),
-    hnp.arrays(np.float32, (24, 31), elements=st.floats(0, 1, width=32)),
-    st.floats(0.05, 0.95),
-)
-@settings(max_examples=50, deadline=None)
-def test_reaching_only_adds_pixels_above_the_level(mask: NDArray[np.bool_], probability: F32, level: float) -> None:
-    reached = reaching(mask, probability, level)
-    assert (reached >= mask).all()
-    assert (probability[reached & ~mask] > level).all()
-    spread = ndimage.binary_propagation(mask, np.ones((3, 3)), mask=mask | (probability > level))
-    np.testing.assert_array_equal(reached, cleaned(spread) | mask)
-
-
-def test_reaching_wants_one_size() -> None:
-    with pytest.raises(ValueError, match="one size"):
-        reaching(np.zeros((4, 4), bool), np.zeros((4, 5), np.float32), 0.5)

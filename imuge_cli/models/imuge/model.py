@@ -18,7 +18,7 @@ from imuge_cli.errors import RecoveryError
 from imuge_cli.image.working_size import resize_plane, to_working
 from imuge_cli.lattice.header import Header
 from imuge_cli.models.imuge.family import FAMILY, SIDE, ImugeNetworks, probability
-from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Probability, Recovered, Verified, require_size
+from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
 from imuge_cli.networks.backbone import MULTIPLE
 from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.precision import short_floats
@@ -81,9 +81,9 @@ class ImugeModel:
         shown = np.clip(resize_plane(likely, (height, width)), 0, 1)
         return Verified(frame, None, shown, evidence=_Evidence(working), assumed=True)
 
-    def look_apart(self, verified: Verified, unseen: Mask) -> Probability:
-        """See Model.look_apart."""
-        return np.where(unseen, verified.probability, np.float32(0))
+    def confirmed(self, verified: Verified, suspected: Mask) -> Mask:
+        """See Model.confirmed. There is nothing but V to ask."""
+        return np.zeros_like(suspected)
 
     @torch.no_grad()
     def recover(

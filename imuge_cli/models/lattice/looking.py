@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from imuge_cli.lattice.transform import BLOCK
+from imuge_cli.lattice.transform import BLOCK, luma
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.clipping import uncut_blocks
 from imuge_cli.models.lattice.family import LatticeNetworks
@@ -31,6 +31,8 @@ _LOOKS_AFTER, _EXPLAINED = 4, 0.5
 _NEARLY_ALL = 0.8
 # Source blocks are hidden in so many turns along rows and columns each; for how surely tampered with they are taken.
 _TURNS, _HIDDEN = 2, 0.95
+# Pixels along a side over which a suspect is compared with a draft.
+_AROUND = 9
 # V suspects what it gives more than that.
 _SUSPECTED = 0.5
 
@@ -88,6 +90,17 @@ def _in_cut_blocks(reception: Reception) -> Tensor:
 def shows_nearly_all(reception: Reception) -> bool:
     """Whether next to nothing of the picture was cut away (N = 1)."""
     return float(reception.known.mean()) > _NEARLY_ALL
+
+
+def squared_difference(reception: Reception, solution: Draft) -> Tensor:
+    """How far a suspect lies from a draft around each pixel, 1 x 1 x H x W, grey levels squared: a draft has no
+    texture, so only what is left of the difference on average counts."""
+    difference = reception.picture - solution.picture.clamp(0, 255)
+    if reception.ramp is not None:
+        # Of a suspect without colours nothing but brightness can be compared.
+        difference = luma(difference)
+    around = functional.avg_pool2d(difference, _AROUND, 1, _AROUND // 2, count_include_pad=False)
+    return (around**2).mean(1, keepdim=True)
 
 
 def _look(

@@ -22,13 +22,19 @@ from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_s
 from imuge_cli.models.lattice.levelling import levels_in_frame
 from imuge_cli.models.lattice.levels import as_suspect, levelled, tone
 from imuge_cli.models.lattice.locating import Locator
-from imuge_cli.models.lattice.looking import MISSED, look_behind_white, look_further, shows_nearly_all
+from imuge_cli.models.lattice.looking import (
+    MISSED,
+    look_behind_white,
+    look_further,
+    shows_nearly_all,
+    squared_difference,
+)
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
 from imuge_cli.models.lattice.receiver import PERSISTENT, QUICK, THOROUGH, Draft, consistent, redraft
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.lattice.toning import is_toned, ramp_of, without_colours
-from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Probability, Recovered, Verified, require_size
+from imuge_cli.models.protocol import Frame, Immunized, Mask, Pixels, Recovered, Verified, require_size
 from imuge_cli.networks.verifier import MULTIPLE
 from imuge_cli.payload.source import SOURCE_BLOCK
 
@@ -60,6 +66,11 @@ _WAVERING = 0.25
 
 # Where V's draft leaves more doubt than this, V looks once more, at one that takes longer (docs/experiments.md).
 _OPEN = 0.03
+
+# What V suspects beside its mask is replaced where its probability by a draft that was not shown it, times the square
+# of how far the two lie apart, is more than the square of about what a draft errs by, grey levels
+# (docs/experiments.md).
+_DRAFTED_ERROR = 16.0
 
 # Where more of the picture is lost than this, nothing is left to recover from.
 _NEARLY_ALL_LOST = 0.97
@@ -224,19 +235,21 @@ class LatticeModel:
         return receive(carrier, canvas, code, levels, known, fix.step)
 
     @torch.no_grad()
-    def look_apart(self, verified: Verified, unseen: Mask) -> Probability:
-        """See Model.look_apart."""
+    def confirmed(self, verified: Verified, suspected: Mask) -> Mask:
+        """See Model.confirmed."""
         evidence, frame = _found(verified)
-        rows, columns = _place(frame)
-        lost = self._lost(unseen, frame)
-        box = _look_again(lost * _box(lost, rows, columns))
+        place = _place(frame)
+        lost = self._lost(suspected, frame)
+        box = _look_again(lost * _box(lost, *place))
         if box is None or float(lost.mean()) > _NEARLY_ALL_LOST:
-            return np.zeros(unseen.shape, np.float32)
+            return np.zeros_like(suspected)
+        reception = evidence.reception
         solution = self._settled(evidence, torch.maximum(lost, _suspected(evidence.probability)))
-        seen = torch.zeros_like(lost)
-        seen[(..., *box)] = torch.sigmoid(self._networks.second_look(evidence.reception, solution, box))
-        shown = plane_in_suspect(seen[0, 0, rows, columns].cpu().numpy(), frame, unseen.shape)
-        return np.where(unseen, np.clip(shown, 0, 1), np.float32(0))
+        probability = torch.zeros_like(lost)
+        probability[(..., *box)] = torch.sigmoid(self._networks.second_look(reception, solution, box))
+        worth = probability * squared_difference(reception, solution)
+        shown = plane_in_suspect(worth[(0, 0, *place)].cpu().numpy(), frame, suspected.shape)
+        return suspected & (shown > _DRAFTED_ERROR**2)
 
     @torch.no_grad()
     def recover(
