@@ -105,12 +105,13 @@ class Framed:
 
 @dataclass(frozen=True)
 class RecoverResult:
-    """picture: the suspect with the tampered pixels replaced. mask: what was replaced, which goes beyond what
-    verification found to what it suspects beside that, and by a few pixels. restored_share: of the suspect's pixels.
-    information: bits that what is left of the immunization can carry at most: the lattice over the noise it arrived
-    with, the exact layer in its untouched tiles; None where nothing had to be recovered. proven: h x w, pixels that
-    came back bit for bit, with a seal to prove it (transparency and, of tiles that are not opaque, the seals' digits
-    are the suspect's); None without exact layer. reframed: whether the suspect was given the original's frame back.
+    """picture: the suspect with the tampered pixels replaced. mask: what was replaced, which goes a few pixels beyond
+    what verification found, and to what it suspects beside that if recovery finds it confirmed. restored_share: of
+    the suspect's pixels. information: bits that what is left of the immunization can carry at most: the lattice over
+    the noise it arrived with, the exact layer in its untouched tiles; None where nothing had to be recovered. proven:
+    h x w, pixels that came back bit for bit, with a seal to prove it (transparency and, of tiles that are not opaque,
+    the seals' digits are the suspect's); None without exact layer. reframed: whether the suspect was given the
+    original's frame back.
     """
 
     picture: Picture
