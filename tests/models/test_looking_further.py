@@ -218,3 +218,25 @@ def test_an_untouched_picture_with_as_much_noise_stays_intact(engine: Imuge) -> 
     genuine = engine.immunize(Picture(pixels=photograph("coffee", 100, 300)), image_id=1).picture.as_uint8()
     noisy = apply(parse("noise:6.5"), genuine, np.random.default_rng(1)).image
     assert not engine.verify(Picture(pixels=noisy)).mask.any()
+
+
+def test_a_suspect_lies_apart_from_a_draft_without_its_texture_or_colours_that_were_taken_away() -> None:
+    drafted = torch.full((1, 3, 40, 48), 100.0)
+    texture = 30.0 * (-1) ** (torch.arange(40)[:, None] + torch.arange(48))
+    shown = drafted + texture
+    shown[..., 10:30, 12:36] += 20
+    draft: Any = SimpleNamespace(picture=drafted)
+
+    def apart(picture: Tensor, ramp: Tensor | None = None) -> Tensor:
+        received: Any = SimpleNamespace(picture=picture, ramp=ramp)
+        return looking.squared_difference(received, draft)
+
+    squares = apart(shown)
+    assert squares.shape == (1, 1, 40, 48)
+    torch.testing.assert_close(squares[0, 0, 20, 24], torch.tensor(400.0), rtol=0.05, atol=0)
+    # A window of odd size holds one pixel of the texture more of one kind than of the other.
+    assert float(squares[0, 0, :5].max()) < 2.0
+    # As bright as the draft, in another colour.
+    tinted = drafted + torch.tensor([29.9, 0.0, 0.0]).view(1, 3, 1, 1) - 29.9 * 0.299
+    assert float(apart(tinted).min()) > 50
+    assert float(apart(tinted, torch.zeros(1)).max()) < 0.1
