@@ -49,8 +49,9 @@ _LARGEST_SIDE = 65535
 # V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
 # nothing: recovery goes so many pixels (of the working size) beyond V's own mask.
 _RECOVERY_MARGIN = 3
-# Of what was changed V is often sure of a part alone. What it gives more than this beside that is looked at once more.
-_SUSPECTED_NEARBY = 0.15
+# Of what was changed V is often sure of a part alone. What it gives more than this beside that is looked at once more,
+# which takes a draft: not where it is less than such a share of what is replaced anyway, thin pieces of edges.
+_SUSPECTED_NEARBY, _HARDLY_MORE = 0.15, 0.02
 # A file that was cropped but not resampled has scale 1; what differs is rounding of the working size.
 _SCALE_TOLERANCE = 1e-3
 # Inside a frame the search finds the scale of small pictures less well, and seals tell whether it was one.
@@ -345,7 +346,7 @@ class Imuge:
         inside = result.mask & ~foreign
         used = enlarged(inside, margin)
         suspected = enlarged(reaching(inside, ~foreign & (result.probability > _SUSPECTED_NEARBY)), margin)
-        if not verified.assumed and (suspected & ~used).any():
+        if not verified.assumed and (suspected & ~used).sum() > _HARDLY_MORE * used.sum():
             used |= enlarged(reaching(inside, self._model.confirmed(verified, suspected)), margin)
         whole: Mask = used | result.mask & foreign
         return whole
