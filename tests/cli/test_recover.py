@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from fake_engine import GREY, FakeEngine
+from numpy.typing import NDArray
 from running import run
 
 from imuge_cli.image.read import read_mask, read_picture
@@ -45,10 +46,15 @@ def test_too_much_lost_is_two_and_the_batch_goes_on(engines: list[FakeEngine], s
     assert not Path("t.recovered.bmp").exists()
 
 
-def test_a_persons_mask_is_used_instead(engines: list[FakeEngine], suspect: Maker) -> None:
+def a_persons_mask(path: str) -> NDArray[np.bool_]:
     mask = np.zeros((40, 60), bool)
     mask[35:38, 50:55] = True
-    write_mask(mask, Path("mine.png"))
+    write_mask(mask, Path(path))
+    return mask
+
+
+def test_a_persons_mask_is_used_instead(engines: list[FakeEngine], suspect: Maker) -> None:
+    mask = a_persons_mask("mine.png")
     ran = run("recover", suspect("t.png", BOX), "--mask", "mine.png", "--restore-canvas", "--json")
     assert ran.code == 0
     recovered = read_picture(Path("t.recovered.bmp")).pixels
@@ -59,9 +65,7 @@ def test_a_persons_mask_is_used_instead(engines: list[FakeEngine], suspect: Make
 
 
 def test_what_was_replaced_is_written_and_no_suspect_itself(engines: list[FakeEngine], suspect: Maker) -> None:
-    mask = np.zeros((40, 60), bool)
-    mask[35:38, 50:55] = True
-    write_mask(mask, Path("mine.png"))
+    mask = a_persons_mask("mine.png")
     ran = run("recover", suspect("t.png", BOX), "--mask", "mine.png", "--replaced-out", "--json")
     assert ran.code == 0
     np.testing.assert_array_equal(read_mask(Path("t.replaced.png")), mask)

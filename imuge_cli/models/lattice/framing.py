@@ -19,6 +19,11 @@ _EDGE = 0.3
 _ALL = 0.999
 
 
+def box_of(frame: Frame) -> tuple[slice, slice]:
+    """The rows and columns of the working picture that a suspect shows."""
+    return slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
+
+
 def in_frame(values: NDArray[Any], frame: Frame) -> Plane:
     """A suspect's pixels, H x W x 3 (uint8 or uint16), in the frame's box: height x width x 3 grey levels."""
     size, place = (frame.height, frame.width), frame.placement
@@ -41,8 +46,7 @@ def plane_in_frame(plane: NDArray[Any], frame: Frame) -> Plane:
 def _shown(upright: NDArray[Any], frame: Frame) -> Plane:
     place = frame.placement
     assert place is not None
-    box = slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
-    return place.shown(upright, *box)
+    return place.shown(upright, *box_of(frame))
 
 
 def visible(frame: Frame) -> NDArray[np.bool_]:

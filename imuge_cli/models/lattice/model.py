@@ -18,7 +18,7 @@ from imuge_cli.models.lattice.carrier import MIDDLE_LEVEL, STEPS, Carrier, make_
 from imuge_cli.models.lattice.contradiction import SEEN, contradicted
 from imuge_cli.models.lattice.evidence import agreement_if_tampered
 from imuge_cli.models.lattice.family import FAMILY, LatticeNetworks, first_evidence
-from imuge_cli.models.lattice.framing import foreign, plane_in_frame, plane_in_suspect, visible
+from imuge_cli.models.lattice.framing import box_of, foreign, plane_in_frame, plane_in_suspect, visible
 from imuge_cli.models.lattice.levelling import levels_in_frame
 from imuge_cli.models.lattice.levels import as_suspect, levelled, tone
 from imuge_cli.models.lattice.locating import Locator
@@ -166,7 +166,7 @@ class LatticeModel:
                 probability, solution = further, drafted
         if described:
             probability = contradicted(networks, carrier, reception, probability, solution)
-        inside = probability[(0, 0, *_place(frame))]
+        inside = probability[(0, 0, *box_of(frame))]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
         around = foreign(frame, (height, width))
         if around is not None:
@@ -223,7 +223,7 @@ class LatticeModel:
         """The suspect in the working picture's frame, 1 x 3 x H x W, grey levels, and where that is, 1 x 1 x H x W."""
         canvas = torch.full((1, 3, *frame.canvas), 128.0, device=self._device)
         known = torch.zeros(1, 1, *frame.canvas, device=self._device)
-        rows, columns = _place(frame)
+        rows, columns = box_of(frame)
         canvas[..., rows, columns] = to_tensor(levels_in_frame(pixels, frame, fix, self._secret), self._device)
         known[..., rows, columns] = torch.from_numpy(visible(frame)).float().to(self._device)
         return canvas.clamp(0, 255), known
@@ -238,7 +238,7 @@ class LatticeModel:
     def confirmed(self, verified: Verified, suspected: Mask) -> Mask:
         """See Model.confirmed."""
         evidence, frame = _found(verified)
-        place = _place(frame)
+        place = box_of(frame)
         lost = self._lost(suspected, frame)
         box = _look_again(lost * _box(lost, *place))
         if box is None or float(lost.mean()) > _NEARLY_ALL_LOST:
@@ -257,7 +257,7 @@ class LatticeModel:
     ) -> Recovered:
         """See Model.recover."""
         evidence, frame = _found(verified)
-        rows, columns = _place(frame)
+        rows, columns = box_of(frame)
         lost = self._lost(mask, frame)
         if float(lost.mean()) > _NEARLY_ALL_LOST:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
@@ -281,7 +281,7 @@ class LatticeModel:
         """Where nothing is believed, 1 x 1 x H x W: under a suspect's mask, and where the suspect shows nothing."""
         lost = torch.ones(1, 1, *frame.canvas, device=self._device)
         small = (plane_in_frame(mask, frame) > 0.01) | ~visible(frame)
-        lost[(0, 0, *_place(frame))] = torch.from_numpy(small).float().to(self._device)
+        lost[(0, 0, *box_of(frame))] = torch.from_numpy(small).float().to(self._device)
         return lost
 
     def _settled(self, evidence: _Evidence, doubted: Tensor) -> Draft:
@@ -351,11 +351,6 @@ def _found(verified: Verified) -> tuple[_Evidence, Frame]:
     if not isinstance(evidence, _Evidence) or frame is None:
         raise RecoveryError("nothing to recover from: no immunization was found in this picture")
     return evidence, frame
-
-
-def _place(frame: Frame) -> tuple[slice, slice]:
-    """The rows and columns of the working picture that a suspect shows."""
-    return slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
 
 
 def _suspected(probability: Tensor) -> Tensor:
