@@ -108,6 +108,27 @@ def test_what_was_cut_away_of_a_block_contradicts_nobody(
     assert torch.equal(contradicting(found, marked, lost=False), expected)
 
 
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_crops_that_leave_too_little_to_settle_are_not_contradicted(engine: Imuge, name: str) -> None:
+    sent = engine.immunize(Picture(pixels=photograph(name, 20, 60, 256, 256)), exact=False, image_id=3).picture
+    for top, left in ((0, 0), (37, 101), (120, 50)):
+        crop = np.ascontiguousarray(sent.as_uint8()[top : top + 128, left : left + 128])
+        assert engine.verify(Picture(pixels=crop)).verdict == "intact"
+
+
+def test_blocks_that_were_cut_away_are_no_measure_for_others(engine: Imuge, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(model, "contradicted", lambda *told: seen.append(told) or told[3])
+    whole = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 256, 256))).picture.as_uint8()
+    engine.verify(Picture(pixels=np.ascontiguousarray(whole[:128, :128])))
+    _, carrier, reception, probability, solution = seen[0]
+    ratio = disagreement(carrier, reception, solution, probability).ratio[0]
+    shown = torch.zeros(4, 4, dtype=torch.bool)
+    shown[:2, :2] = True
+    assert torch.all(ratio[:, ~shown] == 0)
+    assert torch.all((ratio[:, shown].median(1).values - 1).abs() < 1e-5)
+
+
 @pytest.mark.parametrize(
     ("doubt", "left_open", "agreed", "suspected", "expected"),
     [

@@ -52,6 +52,9 @@ _AVERAGED = 4.0
 # fewer than the share, all of the block is.
 _DIFFERENT, _LEAST_SHARE = 12.0, 0.05
 _CLOSED = 12
+# A draft that the evidence leaves more open (crops to less than a half; JPEG 50 leaves .1) is what the prior expects,
+# and symbols that say otherwise contradict nobody.
+_UNTOLD = 0.25
 # A source block of which a suspect shows less contradicts nothing.
 _LEAST_SHOWN = 0.05
 _ROUNDS = 8
@@ -64,6 +67,8 @@ def contradicted(
 
     probability: V's, 1 x 1 x H x W. solution: the draft that it was given.
     """
+    if float(solution.open) > _UNTOLD:
+        return probability
     marked = torch.zeros(carrier.grid.rows, carrier.grid.columns, dtype=torch.bool, device=carrier.device)
     agreed = float(agreement_if_tampered(carrier, reception, probability))
     doubted, lost = probability, fits_nothing(solution, probability, agreed)
@@ -117,7 +122,8 @@ def disagreement(carrier: Carrier, reception: Reception, solution: Draft, probab
         energy = missing[..., which].square()
         mean = energy.mean(2) * _where_shown(missing * which, carrier, reception)
         power = (energy * scaled).sum(2) * _where_shown(missing * which * units.sqrt(), carrier, reception)
-        median = mean.median(1, keepdim=True).values.clamp_min(1e-12)
+        # The median of those that are shown: blocks that were cut away disagree with nothing.
+        median = mean.where(mean > 0, torch.nan).nanmedian(1, keepdim=True).values.nan_to_num().clamp_min(1e-12)
         ratios.append(mean / median)
         levels.append((power - median * scaled.sum()).clamp_min(0).sqrt() / SOURCE_BLOCK)
     shape = (count, 2, grid.rows, grid.columns)
