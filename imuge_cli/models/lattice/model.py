@@ -55,6 +55,9 @@ _UNSETTLED = 0.15
 _DOUBTED, _MUCH_DOUBTED, _ROUNDS = 0.01, 0.03, 3
 # With V's mask a round that leaves so much more doubt trusts what V missed.
 _TOLERATED = 0.01
+# Where more of the picture is lost than the first, drafts take long to settle: then R has its say up to so many times,
+# as long as more doubt than the second is left (docs/experiments.md).
+_MUCH_LOST, _FAR, _MOST_ROUNDS = 0.3, 0.2, 8
 
 # Where brightness tells all colours, and a draft leaves more doubt than the first, they may have been taken away; they
 # were where a draft that supposes so leaves less than the second of the doubt.
@@ -304,17 +307,25 @@ class LatticeModel:
         # Of a crop R draws all that was cut away as well, which takes long.
         looks = _LOOKS if bool(evidence.reception.known.all()) else 1
         seen: list[tuple[Draft, Tensor]] = []
-        for number in range(_ROUNDS):
-            if box is None or float(solution.doubt) < (_MUCH_DOUBTED if number else _DOUBTED):
+        slow = float(lost.mean()) > _MUCH_LOST
+        latest, astray = solution, False
+        for number in range(_MOST_ROUNDS if slow else _ROUNDS):
+            if box is None or float(latest.doubt) < _worth_a_round(number):
                 break
-            recovered = self._recovered(evidence, lost, solution, box, looks)
-            other = redraft(solution, torch.where(lost > 0, recovered, evidence.reception.picture))
-            counts = not own_mask or float(other.doubt) < float(solution.doubt) + _TOLERATED
-            if counts or looks == _LOOKS:
+            recovered = self._recovered(evidence, lost, latest, box, looks)
+            other = redraft(latest, torch.where(lost > 0, recovered, evidence.reception.picture))
+            if number >= _ROUNDS:
+                counts = float(other.doubt) < float(solution.doubt)
+            else:
+                counts = not own_mask or float(other.doubt) < float(solution.doubt) + _TOLERATED
+            if latest is solution and (counts or looks == _LOOKS):
                 seen.append((solution, recovered))
-            if not counts:
+            if counts:
+                solution = other
+            elif astray or not slow or float(other.doubt) < _FAR:
                 break
-            solution = other
+            # A draft that is far from settled may leave more doubt before it leaves less.
+            latest, astray = other, not counts
         return solution, seen
 
     def _finished(
@@ -351,6 +362,11 @@ def _found(verified: Verified) -> tuple[_Evidence, Frame]:
     if not isinstance(evidence, _Evidence) or frame is None:
         raise RecoveryError("nothing to recover from: no immunization was found in this picture")
     return evidence, frame
+
+
+def _worth_a_round(number: int) -> float:
+    """The doubt a draft has to leave for R to have its say in the wraps once more, by how often it had."""
+    return _FAR if number >= _ROUNDS else (_MUCH_DOUBTED if number else _DOUBTED)
 
 
 def _suspected(probability: Tensor) -> Tensor:
