@@ -17,8 +17,15 @@ from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.image.picture import Picture
 from imuge_cli.metrics.fidelity import local_psnr
 from imuge_cli.metrics.localization import confusion
-from imuge_cli.models.lattice import model
-from imuge_cli.models.lattice.contradiction import Disagreement, contradicting, disagreement, fits_nothing, on_picture
+from imuge_cli.models.lattice import contradiction, model
+from imuge_cli.models.lattice.contradiction import (
+    Disagreement,
+    contradicted,
+    contradicting,
+    disagreement,
+    fits_nothing,
+    on_picture,
+)
 from imuge_cli.payload.source import analyse_source, sender_scale
 
 Pixels8 = NDArray[np.uint8]
@@ -148,6 +155,42 @@ def test_when_symbols_fit_nothing(
     probability = torch.zeros(1, 1, 10, 10)
     probability[..., : round(10 * suspected), :] = 0.9
     assert fits_nothing(solution, probability, agreed) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("doubt", "left_open", "after", "believed"),
+    [
+        (0.3, 0.3, 0.44, True),
+        (0.3, 0.3, 0.46, False),  # What was marked explains nothing.
+        (0.5, 0.3, 0.2, True),
+        (0.3, 0.5, 0.2, True),
+        (0.45, 0.41, 0.2, False),  # Nothing had settled.
+    ],
+)
+def test_what_counts_as_contradicted(
+    doubt: float, left_open: float, after: float, believed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """doubt, left_open: of the draft that V was given; after: the doubt without the block that contradicts it."""
+
+    def left(doubt: float) -> SimpleNamespace:
+        return SimpleNamespace(doubt=torch.tensor([doubt]), open=torch.tensor([left_open]))
+
+    block = torch.zeros(2, 2, dtype=torch.bool)
+    block[0, 1] = True
+    monkeypatch.setattr(contradiction, "agreement_if_tampered", lambda *_: torch.tensor([0.6]))
+    monkeypatch.setattr(contradiction, "disagreement", lambda *_: None)
+    monkeypatch.setattr(contradiction, "contradicting", lambda _, marked, *, lost: block & ~marked)
+    monkeypatch.setattr(contradiction, "different", lambda reception, solution, blocks: blocks)
+    carrier = SimpleNamespace(
+        grid=SimpleNamespace(rows=2, columns=2), device=torch.device("cpu"), height=128, width=128
+    )
+    networks = SimpleNamespace(solve=lambda *_: left(after))
+    probability = torch.full((1, 1, 128, 128), 0.1)
+    marked = contradicted(networks, carrier, None, probability, left(doubt))  # type: ignore[arg-type]
+    expected = probability.clone()
+    if believed:
+        expected[..., :64, 64:] = 1
+    assert torch.equal(marked, expected)
 
 
 def test_which_blocks_contradict() -> None:

@@ -52,9 +52,11 @@ _AVERAGED = 4.0
 # fewer than the share, all of the block is.
 _DIFFERENT, _LEAST_SHARE = 12.0, 0.05
 _CLOSED = 12
-# A draft that the evidence leaves more open (crops to less than a half; JPEG 50 leaves .1) is what the prior expects,
+# A draft that the evidence leaves more open, and with more doubt (crops; JPEG 50 leaves .1), is what the prior expects,
 # and symbols that say otherwise contradict nobody.
-_UNTOLD = 0.25
+_UNTOLD = 0.4
+# What was marked explains nothing where the draft without it leaves so many times the doubt.
+_WORSE = 1.5
 # A source block of which a suspect shows less contradicts nothing.
 _LEAST_SHOWN = 0.05
 _ROUNDS = 8
@@ -67,11 +69,11 @@ def contradicted(
 
     probability: V's, 1 x 1 x H x W. solution: the draft that it was given.
     """
-    if float(solution.open) > _UNTOLD:
+    if min(float(solution.open), float(solution.doubt)) > _UNTOLD:
         return probability
     marked = torch.zeros(carrier.grid.rows, carrier.grid.columns, dtype=torch.bool, device=carrier.device)
     agreed = float(agreement_if_tampered(carrier, reception, probability))
-    doubted, lost = probability, fits_nothing(solution, probability, agreed)
+    doubted, lost, before = probability, fits_nothing(solution, probability, agreed), float(solution.doubt)
     for _ in range(_ROUNDS):
         lost = lost and not fits(solution)
         found = contradicting(disagreement(carrier, reception, solution, doubted), marked, lost=lost)
@@ -83,7 +85,7 @@ def contradicted(
     if lost and not fits(solution):
         # Not to be told where: what the symbols describe is not this picture.
         return torch.ones_like(probability)
-    if not bool(marked.any()):
+    if not bool(marked.any()) or float(solution.doubt) > _WORSE * before:
         return probability
     return torch.maximum(probability, different(reception, solution, on_picture(marked, carrier)))
 
