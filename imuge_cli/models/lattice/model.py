@@ -56,8 +56,8 @@ _DOUBTED, _MUCH_DOUBTED, _ROUNDS = 0.01, 0.03, 3
 # With V's mask a round that leaves so much more doubt trusts what V missed.
 _TOLERATED = 0.01
 # Where more of the picture is lost than the first, drafts take long to settle: then R has its say up to so many times,
-# as long as more doubt than the second is left (docs/experiments.md).
-_MUCH_LOST, _FAR, _MOST_ROUNDS = 0.3, 0.2, 8
+# as long as more doubt than the second is left, or a round leaves less than a share of it (docs/experiments.md).
+_MUCH_LOST, _FAR, _SETTLING, _MOST_ROUNDS = 0.3, 0.2, 0.8, 8
 
 # Where brightness tells all colours, and a draft leaves more doubt than the first, they may have been taken away; they
 # were where a draft that supposes so leaves less than the second of the doubt.
@@ -308,9 +308,9 @@ class LatticeModel:
         looks = _LOOKS if bool(evidence.reception.known.all()) else 1
         seen: list[tuple[Draft, Tensor]] = []
         slow = float(lost.mean()) > _MUCH_LOST
-        latest, astray = solution, False
+        latest, astray, settling = solution, False, False
         for number in range(_MOST_ROUNDS if slow else _ROUNDS):
-            if box is None or float(latest.doubt) < _worth_a_round(number):
+            if box is None or (float(latest.doubt) < _worth_a_round(number) and not settling):
                 break
             recovered = self._recovered(evidence, lost, latest, box, looks)
             other = redraft(latest, torch.where(lost > 0, recovered, evidence.reception.picture))
@@ -324,6 +324,7 @@ class LatticeModel:
                 solution = other
             elif astray or not slow or float(other.doubt) < _FAR:
                 break
+            settling = number >= _ROUNDS - 1 and float(other.doubt) < _SETTLING * float(latest.doubt)
             # A draft that is far from settled may leave more doubt before it leaves less.
             latest, astray = other, not counts
         return solution, seen
