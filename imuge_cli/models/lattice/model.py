@@ -308,7 +308,7 @@ class LatticeModel:
         looks = _LOOKS if bool(evidence.reception.known.all()) else 1
         seen: list[tuple[Draft, Tensor]] = []
         slow = float(lost.mean()) > _MUCH_LOST
-        latest, astray, settling = solution, False, False
+        latest, settling = solution, False
         for number in range(_MOST_ROUNDS if slow else _ROUNDS):
             if box is None or (float(latest.doubt) < _worth_a_round(number) and not settling):
                 break
@@ -322,11 +322,11 @@ class LatticeModel:
                 seen.append((solution, recovered))
             if counts:
                 solution = other
-            elif astray or not slow or float(other.doubt) < _FAR:
+            elif latest is not solution or not slow or float(other.doubt) < _FAR:
                 break
             settling = number >= _ROUNDS - 1 and float(other.doubt) < _SETTLING * float(latest.doubt)
-            # A draft that is far from settled may leave more doubt before it leaves less.
-            latest, astray = other, not counts
+            # Even one that does not count: a draft far from settled may leave more doubt before it leaves less.
+            latest = other
         return solution, seen
 
     def _finished(
