@@ -17,7 +17,8 @@ def train(
         list[Path], typer.Option("--data", help="Tar shard of photographs, or a folder of them; may be repeated.")
     ],
     net: Annotated[
-        list[str] | None, typer.Option("--net", help="Network to train: v, r or e; may be repeated. Default: v and r.")
+        list[str] | None,
+        typer.Option("--net", help="Network to train: v, r, e or s; may be repeated. Default: v and r."),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.0, help="Stop after this time (of this run).")

@@ -61,12 +61,37 @@ class Resampling:
 
 def undo_resampling(planes: Tensor, resampling: Resampling) -> Tensor:
     """Planes N x C x H x W (grey levels), as they were before: the linear estimate of least mean square error."""
-    height, width = planes.shape[-2:]
     mean = planes.mean((-2, -1), keepdim=True)
-    rows = _Inverse(height, resampling.height, resampling, (0, height)).matrix.to(planes.device)
-    columns = _Inverse(width, resampling.width, resampling, (0, width)).matrix.to(planes.device)
+    rows, columns = (inverse.matrix.to(planes.device) for inverse in _inverses(planes.shape[-2:], resampling))
     result: Tensor = rows @ (planes - mean) @ columns.T + mean
     return result
+
+
+def resample(planes: Tensor, resampling: Resampling) -> Tensor:
+    """Planes N x C x H x W (grey levels) made smaller and brought back, whole grey levels both times."""
+    height, width = planes.shape[-2:]
+    for size, name in (((resampling.height, resampling.width), resampling.down), ((height, width), resampling.up)):
+        rows, columns = (
+            _kernel(side, to, name).to(planes.device) for side, to in zip(planes.shape[-2:], size, strict=True)
+        )
+        planes = planes @ columns.T
+        # Pillow writes whole grey levels between its two passes as well.
+        planes = rows @ (planes.round().clamp(0, 255) if name in _PILLOW else planes)
+        planes = planes.round().clamp(0, 255)
+    return planes
+
+
+def left_open(size: tuple[int, ...], resampling: Resampling) -> tuple[Tensor, Tensor]:
+    """What `undo_resampling` cannot know of pictures of that size (height, width): the share of the variance along
+    each axis that is left open for each row, and for each column, (0, 1]."""
+    rows, columns = _inverses(size, resampling)
+    return rows.open, columns.open
+
+
+def _inverses(size: tuple[int, ...], resampling: Resampling) -> tuple[_Inverse, _Inverse]:
+    smaller = resampling.height, resampling.width
+    rows, columns = (_whole(side, to, resampling.down, resampling.up) for side, to in zip(size, smaller, strict=True))
+    return rows, columns
 
 
 def fit_resampling(
@@ -132,7 +157,8 @@ class _Tries:
 
 
 class _Inverse:
-    """Brings part of an axis back. used: the samples it is told from; matrix: wanted x used."""
+    """Brings part of an axis back. used: the samples it is told from; matrix: wanted x used; open: for each wanted
+    sample, the share of its variance that they leave open."""
 
     def __init__(self, side: int, smaller: int, resampling: Resampling, wanted: tuple[int, int]) -> None:
         self.used = _widened(slice(*wanted), side)
@@ -146,7 +172,15 @@ class _Inverse:
         arriving = forward @ _covariance(around.stop - around.start)
         of_received = arriving @ forward.T + _NOISE * torch.eye(len(forward), dtype=torch.float64)
         inside = slice(wanted[0] - around.start, wanted[1] - around.start)
-        self.matrix = torch.linalg.solve(of_received, arriving[:, inside]).T.float()
+        matrix = torch.linalg.solve(of_received, arriving[:, inside]).T
+        self.matrix = matrix.float()
+        self.open = (1 - (matrix * arriving[:, inside].T).sum(1)).float()
+
+
+@lru_cache(maxsize=4)
+def _whole(side: int, smaller: int, down: str, up: str) -> _Inverse:
+    """Of an axis as a whole."""
+    return _Inverse(side, smaller, Resampling(smaller, smaller, down, up), (0, side))
 
 
 def _widened(span: slice, side: int) -> slice:

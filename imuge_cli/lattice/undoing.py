@@ -22,11 +22,15 @@ _FEWEST = 4
 
 @dataclass(frozen=True)
 class Undoing:
-    """What is to be undone: a resampling, or else a filter's response. step: of the lattice, grey levels."""
+    """What is to be undone: a resampling, or else a filter's response. step: of the lattice, grey levels.
+
+    perhaps: where it is a filter's, a resampling that is hardly less probable, if there is one.
+    """
 
     step: float
     response: Response
     resampling: Resampling | None
+    perhaps: Resampling | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -65,14 +69,16 @@ def find_undoing(
     filtered = fit(whole, order, phases, steps)
     if filtered.is_good_enough:
         return Undoing(filtered.step, filtered.response, None)
+    perhaps = None
     if filtered.score >= _WORTH_A_LOOK * (filtered.count / 2) ** 0.5:
         resampling, score = fit_resampling(plane[0, 0], origin, order, phases, filtered.step, filtered.score)
         if score > filtered.score + _BETTER * filtered.count:
             return Undoing(filtered.step, filtered.response, resampling)
+        perhaps = resampling if score > filtered.score - _BETTER * filtered.count else None
     if filtered.response.blur == filtered.response.shape == 0 and _tell_more(legible):
         told = fit(whole, order, phases, steps, legible)
         filtered = filtered if told.response.is_plain else told
-    return Undoing(filtered.step, filtered.response, None)
+    return Undoing(filtered.step, filtered.response, None, perhaps)
 
 
 def _tell_more(legible: Tensor | None) -> bool:

@@ -31,6 +31,7 @@ from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.reception import Reception, receive
 from imuge_cli.models.lattice.sender import send
 from imuge_cli.networks.encoder import Encoder
+from imuge_cli.networks.resolver import Resolver
 
 SIDE = 256
 _LARGEST = 3.0
@@ -137,8 +138,9 @@ def make_batch(
     device: torch.device,
     pool: ThreadPoolExecutor,
     encoder: Encoder | None = None,
+    resolver: Resolver | None = None,
 ) -> Batch:
-    """Batch number `step` of a recipe; with an encoder, its symbols are sent."""
+    """Batch number `step` of a recipe; with an encoder, its symbols are sent, and received with a resolver."""
     carrier = carrier_of(recipe, step, device)
     original = draw_originals(pictures, recipe, step, device)
     rng = np.random.default_rng([recipe.seed, step, 2])
@@ -149,7 +151,16 @@ def make_batch(
     jobs = [(recipe, step, i, plain, sent) for i in range(recipe.batch)]
     suspects, masks, known = zip(*pool.map(lambda job: _attacked(*job), jobs), strict=True)
     return _receive(
-        carrier, original, immunized, np.stack(suspects), np.stack(masks), np.stack(known), code, levels, recipe
+        carrier,
+        original,
+        immunized,
+        np.stack(suspects),
+        np.stack(masks),
+        np.stack(known),
+        code,
+        levels,
+        recipe,
+        resolver,
     )
 
 
@@ -283,6 +294,7 @@ def _receive(
     code: Tensor,
     levels: Tensor,
     recipe: Recipe,
+    resolver: Resolver | None = None,
 ) -> Batch:
     device = original.device
     suspect = torch.from_numpy(suspects).to(device).permute(0, 3, 1, 2).float()
@@ -293,7 +305,7 @@ def _receive(
         suspect=suspect,
         mask=torch.from_numpy(masks).to(device)[:, None].float(),
         known=inside,
-        reception=receive(carrier, suspect, code, levels, inside, STEPS[recipe.strength]),
+        reception=receive(carrier, suspect, code, levels, inside, STEPS[recipe.strength], resolver),
     )
 
 

@@ -99,7 +99,7 @@ class _Prefetch:
 
     def __init__(self, plan: Plan, pictures: Tensor, state: State, pool: ThreadPoolExecutor) -> None:
         self._plan, self._pictures, self._pool = plan, pictures, pool
-        self._step, self._encoder = state.step, state.networks.encoder
+        self._step, self._encoder, self._resolver = state.step, state.networks.encoder, state.networks.resolver
         # An encoder that learns must make each batch itself, after the step before.
         self._ahead = 3 if plan.device.type == "cuda" and self._encoder is None else 0
         self._maker = ThreadPoolExecutor(1)
@@ -121,9 +121,7 @@ class _Prefetch:
 
     def make(self, step: int) -> _Batch:
         """Batch number `step`, made now."""
-        plan = self._plan
+        recipe, device = self._plan.recipe, self._plan.device
         with torch.no_grad():
-            carrier = carrier_of(plan.recipe, step, plan.device)
-            return _Batch(
-                carrier, make_batch(self._pictures, plan.recipe, step, plan.device, self._pool, self._encoder)
-            )
+            made = make_batch(self._pictures, recipe, step, device, self._pool, self._encoder, self._resolver)
+            return _Batch(carrier_of(recipe, step, device), made)

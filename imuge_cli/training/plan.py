@@ -14,7 +14,8 @@ from imuge_cli.training.batches import Recipe
 
 @dataclass(frozen=True)
 class Plan:
-    """nets: in the order v, r, e. minutes or steps end the run, whichever comes first. rate: of learning, at its peak.
+    """nets: in the order v, r, e, or s alone. minutes or steps end the run, whichever comes first. rate: of learning,
+    at its peak.
 
     reuse: how often an example is learned from; above 1, examples are prepared in rounds, see `lessons`. adversarial:
     weight of what a discriminator says of R's pictures, see `adversary`; 0: there is none.

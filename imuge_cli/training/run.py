@@ -28,12 +28,14 @@ from imuge_cli.training.imuge_run import train_imuge
 from imuge_cli.training.lessons import Lesson, Lessons
 from imuge_cli.training.objectives import recovered_by, recoverer_loss, verifier_loss
 from imuge_cli.training.plan import Plan, recipe_for
+from imuge_cli.training.resolving import Resampled, ResolverLessons, resolver_loss, validate_resolver
 from imuge_cli.training.state import Saved, State, kept, stoppable
 from imuge_cli.training.statistics import measure_statistics
-from imuge_cli.training.validation import Validation, validate
+from imuge_cli.training.validation import validate
 
 ENCODER_WIDTHS = (16, 32, 48, 64, 96, 128)
-_NETS = ("v", "r", "e")
+RESOLVER = (48, 6)
+_NETS = ("v", "r", "e", "s")
 _WARM_UP = 100
 _SAVE_SECONDS = 120.0
 # Share of the steps in which R learns from drafts in which it had its say.
@@ -66,7 +68,8 @@ def run_training(
 ) -> Path:
     """Train V and R of the default family, or the paper's system; returns the weights file written into `out`.
 
-    nets: "v", "r" or both (default); "e" adds the learned symbols of way C to "r". start: weights to
+    nets: "v", "r" or both (default); "e" adds the learned symbols of way C to "r"; "s", alone, is what tells what
+    pictures showed before they were made smaller. start: weights to
     begin from. resume: go on from the state in `out`, with the networks saved there; start is not needed.
     limit: use that many pictures only. reuse: how often an example is learned from; above 1, batches are
     prepared in rounds and shown in windows (see `replay`), which learns faster where preparing is slow. adversarial:
@@ -103,11 +106,16 @@ def run_training(
     if model != FAMILY:
         raise UsageError(f"--model {model}: this version trains '{FAMILY}' and '{IMUGE}'")
     if unknown := set(nets) - set(_NETS):
-        raise UsageError(f"--net {sorted(unknown)[0]}: choose v (verifier), r (recoverer) or e (encoder, with r)")
+        raise UsageError(
+            f"--net {sorted(unknown)[0]}: choose v (verifier), r (recoverer), e (encoder, with r) "
+            "or s (resolver, alone)"
+        )
     # In one order, however they were named: the optimizer's state knows its parameters by their place alone.
     chosen = tuple(n for n in _NETS if n in nets) or ("v", "r")
     if "e" in chosen and "r" not in chosen:
         raise UsageError("--net e: the encoder learns through the recoverer; add --net r")
+    if "s" in chosen and len(chosen) > 1:
+        raise UsageError("--net s: the resolver learns from other pictures than the rest; train it by itself")
     if reuse > 1 and "e" in chosen:
         raise UsageError(
             "--reuse: the encoder changes what is sent, so nothing prepared can be used again; leave it out"
@@ -135,8 +143,12 @@ def _begin(plan: Plan, pictures: Tensor, resume: bool, start: Path | None, progr
         networks = LatticeNetworks.from_tensors(loaded.tensors, loaded.config)
         if "e" in plan.nets and networks.encoder is None:
             networks.add_encoder(ENCODER_WIDTHS)
+        if "s" in plan.nets and networks.resolver is None:
+            networks.add_resolver(*RESOLVER)
     else:
-        networks = LatticeNetworks(encoder_widths=ENCODER_WIDTHS if "e" in plan.nets else None)
+        networks = LatticeNetworks(
+            encoder_widths=ENCODER_WIDTHS if "e" in plan.nets else None, resolver=RESOLVER if "s" in plan.nets else None
+        )
         measure_statistics(networks, pictures[VALIDATION:], plan.recipe)
     networks = networks.to(plan.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     parameters = [p for n in plan.nets for p in _network(networks, n).parameters()]
@@ -151,9 +163,10 @@ def _begin(plan: Plan, pictures: Tensor, resume: bool, start: Path | None, progr
 
 
 def _network(networks: LatticeNetworks, name: str) -> torch.nn.Module:
-    network = {"v": networks.verifier, "r": networks.recoverer, "e": networks.encoder}[name]
+    network = {"v": networks.verifier, "r": networks.recoverer, "e": networks.encoder, "s": networks.resolver}[name]
     if network is None:
-        raise UsageError("--net e: the run to resume has no encoder; begin another with --start")
+        missing = {"e": "encoder", "s": "resolver"}[name]
+        raise UsageError(f"--net {name}: the run to resume has no {missing}; begin another with --start")
     return network
 
 
@@ -175,7 +188,8 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
         train = train.to(plan.device)
     began = saved = time.monotonic()
     losses: dict[str, list[float]] = defaultdict(list)
-    with Lessons(plan, train, state, progress) as lessons, kept(state, plan.out, progress):
+    begun = (ResolverLessons if "s" in plan.nets else Lessons)(plan, train, state, progress)
+    with begun as lessons, kept(state, plan.out, progress):
         while not (plan.steps is not None and state.step >= plan.steps):
             if plan.minutes is not None and time.monotonic() - began > plan.minutes * 60:
                 break
@@ -190,7 +204,7 @@ def _loop(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], 
                 seconds = time.monotonic() - began
                 progress(f"step {state.step}: {recent} ({seconds / 60:.1f} min)")
             if state.step % plan.validate_every == 0:
-                progress(_validation(plan, state, held_out).line())
+                progress(_validated(plan, state, held_out)[0])
             if time.monotonic() - saved > _SAVE_SECONDS:
                 state.save(plan.out)
                 saved = time.monotonic()
@@ -204,13 +218,18 @@ def _learn(plan: Plan, state: State) -> None:
     state.advance()
 
 
-def _step(plan: Plan, state: State, lesson: Lesson) -> dict[str, float]:
+def _step(plan: Plan, state: State, lesson: Lesson | Resampled) -> dict[str, float]:
     """Gradients of what is shown, and its losses."""
     networks = state.networks
     networks.train()
     state.optimizer.zero_grad(set_to_none=True)
     values = {}
     with short_floats(plan.device):
+        if isinstance(lesson, Resampled):
+            assert networks.resolver is not None
+            loss = resolver_loss(networks.resolver, lesson)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return {"s": float(loss.detach())}
         if "v" in plan.nets:
             rng = np.random.default_rng([plan.recipe.seed, state.step, 8])
             loss = verifier_loss(networks, lesson.examples, rng)
@@ -230,18 +249,27 @@ def _step(plan: Plan, state: State, lesson: Lesson) -> dict[str, float]:
     return values
 
 
-def _validation(plan: Plan, state: State, held_out: Tensor) -> Validation:
+def _validated(plan: Plan, state: State, held_out: Tensor, *, whole: bool = False) -> tuple[str, dict[str, float]]:
+    """A line for the log, and the figures. whole: those of V and R as well, where S learned."""
     recipe = Recipe(seed=12345, batch=8, mix=TrainingMix())
     originals = draw_originals(held_out, recipe, 0, torch.device("cpu")).to(plan.device)
     # A copy: whatever ends a validation, the networks that are saved next must be those that learn.
     averaged = copy.deepcopy(state.networks)
     averaged.load_state_dict(state.average)
-    return validate(averaged, originals)
+    lines, figures = [], {}
+    if "s" not in plan.nets or whole:
+        result = validate(averaged, originals)
+        lines, figures = [result.line()], result.figures()
+    if averaged.resolver is not None:
+        told = validate_resolver(averaged.resolver, originals)
+        lines.append(", ".join(f"{name} {value:.4f}" for name, value in told.items()))
+        figures |= told
+    return "; ".join(lines), figures
 
 
 def _finish(plan: Plan, state: State, pictures: Tensor, progress: Callable[[str], None]) -> Path:
-    result = _validation(plan, state, pictures[:VALIDATION])
-    progress(result.line())
-    path = write_weights(plan.out, FAMILY, state.average, state.networks.config, result.figures(), state.step)
+    line, figures = _validated(plan, state, pictures[:VALIDATION], whole=True)
+    progress(line)
+    path = write_weights(plan.out, FAMILY, state.average, state.networks.config, figures, state.step)
     progress(f"weights: {path}")
     return path

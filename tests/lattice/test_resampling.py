@@ -15,7 +15,16 @@ from imuge_cli.attacks.resample import resize
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.equalizer import fit, undo
 from imuge_cli.lattice.header import Header, encode_header
-from imuge_cli.lattice.resampling import DOWN, UP, Resampling, fit_resampling, traces, undo_resampling
+from imuge_cli.lattice.resampling import (
+    DOWN,
+    UP,
+    Resampling,
+    fit_resampling,
+    left_open,
+    resample,
+    traces,
+    undo_resampling,
+)
 from imuge_cli.lattice.transform import analyse, luma
 from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier
 from imuge_cli.models.lattice.equalized import equalized
@@ -98,6 +107,30 @@ def test_undoing_keeps_what_smooth_pictures_and_means_are() -> None:
             resampling = Resampling(28, 39, down, up)
             torch.testing.assert_close(undo_resampling(flat, resampling), flat, rtol=0, atol=1e-3)
             assert float((undo_resampling(ramp, resampling) - ramp)[..., 8:-8].abs().max()) < 4
+
+
+@pytest.mark.parametrize(("down", "up"), [("area", "cubic"), ("bicubic", "bicubic"), ("lanczos", "linear")])
+def test_resampling_is_what_programs_do(sent: Pixels8, down: str, up: str) -> None:
+    size = (112, 150)
+    small = np.clip(np.rint(resize(sent, *size, down)), 0, 255).astype(np.uint8)
+    expected = np.clip(np.rint(resize(small, HEIGHT, WIDTH, up)), 0, 255)
+    found = to_pixels(resample(to_tensor(sent), Resampling(*size, down, up)))
+    # Programs compute with fewer digits.
+    assert float(np.abs(found - expected).max()) <= 2
+    assert float(np.abs(found - expected).mean()) < 0.15
+
+
+def test_what_is_left_open_follows_the_scale_and_the_old_samples() -> None:
+    resampling = Resampling(56, 192, "area", "cubic")
+    rows, columns = left_open((112, 256), resampling)
+    assert rows.shape == (112,)
+    assert columns.shape == (256,)
+    assert all(bool((t > 0).all()) and bool((t < 0.1).all()) for t in (rows, columns))
+    # More is left of an axis that was made less small; half the size treats all pixels alike, three quarters do not.
+    assert float(columns[8:-8].mean()) < float(rows[8:-8].mean())
+    torch.testing.assert_close(rows[8:-8], rows[8:-8].mean().expand(96), rtol=0.02, atol=0)
+    torch.testing.assert_close(columns[20:100], columns[24:104], rtol=0.02, atol=0)
+    assert float(columns[20:24].max()) > 1.2 * float(columns[20:24].min())
 
 
 def test_a_frame_in_a_larger_picture_is_undone_by_its_own_grid(carrier: Carrier, sent: Pixels8) -> None:

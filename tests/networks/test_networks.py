@@ -19,6 +19,7 @@ from imuge_cli.networks.blocks import Down, Residual, UNet, Up
 from imuge_cli.networks.encoder import Encoder
 from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.recoverer import Recoverer
+from imuge_cli.networks.resolver import MARGIN, Resolver
 from imuge_cli.networks.verifier import BLOCK_PLANES, Verifier, block_evidence
 
 SMALL_V, SMALL_R, SMALL_E = (8, 12, 16), (8, 8, 12, 16), (4, 4, 6, 6, 8, 8)
@@ -180,9 +181,44 @@ def test_a_block_is_as_suspicious_as_its_worst_quarter() -> None:
     assert float(blocks.sum()) == pytest.approx(1.4)
 
 
+def resolver_input(height: int = 32, width: int = 48) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.rand(2, 3, height, width) * 255, torch.rand(2, height), torch.rand(2, width)
+
+
+def test_an_untrained_resolver_returns_what_it_is_given() -> None:
+    resolver = Resolver(8, 2)
+    undone, rows, columns = resolver_input()
+    torch.testing.assert_close(resolver(undone, rows, columns), undone, rtol=0, atol=0)
+    stir(resolver)
+    assert float((resolver(undone, rows, columns) - undone).abs().max()) > 0.1
+
+
+def test_a_resolver_minds_what_is_left_open_on_either_axis() -> None:
+    resolver = Resolver(8, 2)
+    stir(resolver)
+    undone, rows, columns = resolver_input()
+    result = resolver(undone, rows, columns)
+    for other in (resolver(undone, rows / 100, columns), resolver(undone, rows, columns / 100)):
+        assert float((other - result).abs().max()) > 0.01
+
+
+def test_what_lies_beyond_the_margin_has_no_say_in_a_pixel() -> None:
+    resolver = Resolver(4, 6)
+    stir(resolver)
+    undone, rows, columns = torch.rand(1, 3, 8, 160) * 255, torch.rand(1, 8), torch.rand(1, 160)
+    other = undone.clone()
+    other[..., : 80 - MARGIN] = 0
+    first, second = resolver(undone, rows, columns), resolver(other, rows, columns)
+    torch.testing.assert_close(first[..., 80:], second[..., 80:], rtol=0, atol=0)
+    assert float((first - second)[..., 80 - MARGIN : 80].abs().max()) > 0
+
+
+@pytest.mark.parametrize("resolver", [None, (8, 2)])
 @pytest.mark.parametrize("encoder", [None, SMALL_E])
-def test_weights_survive_a_file_of_16_bit_floats(tmp_path: Path, encoder: tuple[int, ...] | None) -> None:
-    networks = LatticeNetworks(SMALL_V, SMALL_R, encoder)
+def test_weights_survive_a_file_of_16_bit_floats(
+    tmp_path: Path, encoder: tuple[int, ...] | None, resolver: tuple[int, int] | None
+) -> None:
+    networks = LatticeNetworks(SMALL_V, SMALL_R, encoder, resolver=resolver)
     stir(networks)
     save_weights(tmp_path, "lattice", networks.state_dict(), networks.config, {})
     loaded = load_weights("lattice", tmp_path)
@@ -206,6 +242,16 @@ def test_weights_that_do_not_fit_are_refused() -> None:
     del tensors["log_variance"]
     with pytest.raises(WeightsError, match="do not fit"):
         LatticeNetworks.from_tensors(tensors, networks.config)
+
+
+def test_a_resolver_added_later_changes_nothing_yet() -> None:
+    networks = LatticeNetworks(SMALL_V, SMALL_R)
+    networks.add_resolver(8, 2)
+    assert networks.resolver is not None
+    undone, rows, columns = resolver_input()
+    torch.testing.assert_close(networks.resolver(undone, rows, columns), undone, rtol=0, atol=0)
+    again = LatticeNetworks.from_tensors(networks.state_dict(), networks.config)
+    assert again.resolver is not None
 
 
 def test_an_encoder_added_later_changes_nothing_yet() -> None:

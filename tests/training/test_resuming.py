@@ -52,7 +52,7 @@ def interrupt() -> None:
 def whole(shard: Path, small_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor], Path]:
     """Weights and folder of a run that nothing interrupted."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_validation", lambda *_: run.Validation(()))
+        patch.setattr(run, "_validated", lambda *_, **__: ("", {}))
         out = tmp_path_factory.mktemp("whole")
         return train(shard, small_weights, out), out
 
@@ -220,6 +220,8 @@ def test_a_run_of_other_networks_is_not_resumed(shard: Path, saved: Path) -> Non
         train(shard, None, saved, nets=("v", "r"), resume=True)
     with pytest.raises(UsageError, match="no encoder"):
         train(shard, None, saved, nets=("r", "e"), resume=True)
+    with pytest.raises(UsageError, match="no resolver"):
+        train(shard, None, saved, nets=("s",), resume=True)
 
 
 @pytest.fixture

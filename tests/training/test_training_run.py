@@ -63,6 +63,7 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
         ({"model": "imuge3"}, "imuge3"),
         ({"nets": ("v", "q")}, "--net q"),
         ({"nets": ("e",)}, "--net e"),
+        ({"nets": ("s", "v")}, "--net s"),
         ({"device": "abacus"}, "abacus"),
         ({"data": []}, "only 0 pictures"),
     ],

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from imuge_cli.lattice.balance import fit_balance
-from imuge_cli.lattice.transform import BLOCK, luma
+from imuge_cli.lattice.quieting import is_worth_it, known_agreement
+from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.lattice.undoing import Undoing, find_undoing
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.clipping import at_limits, uncut_blocks
+from imuge_cli.models.lattice.resolving import resolve
+from imuge_cli.networks.resolver import Resolver
 
 # Blocks on a side; a narrower frame says too little.
 _FEWEST = 4
@@ -30,17 +33,27 @@ class Equalized:
     balance: Tensor
 
 
-def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, step: float) -> Equalized:
+def equalized(
+    carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, step: float, resolver: Resolver | None = None
+) -> Equalized:
     """Each picture with its response undone; what lies outside the suspect's frame stays.
 
     pictures: N x 3 x H x W on the carrier's canvas, grey levels. code: N x 264 bits of the header. inside: N x 1 x H x
-    W, 1 in the suspect's frame, a rectangle.
+    W, 1 in the suspect's frame, a rectangle. resolver: S, asked where pictures were resampled, and believed where known
+    phases agree better then.
     """
     slots = carrier.order[0, :2]
     dither = carrier.by_order(carrier.dither)[0, :2]
     chips = carrier.chip_phases(code)[:, 0]
     parts = [
-        _one(picture[None], inside[number, 0] > 0, slots, torch.stack([dither[0], dither[1] + chips[number]]), step)
+        _one(
+            picture[None],
+            inside[number, 0] > 0,
+            slots,
+            torch.stack([dither[0], dither[1] + chips[number]]),
+            step,
+            resolver,
+        )
         for number, picture in enumerate(pictures)
     ]
     return Equalized(
@@ -51,7 +64,9 @@ def equalized(carrier: Carrier, pictures: Tensor, code: Tensor, inside: Tensor, 
     )
 
 
-def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float) -> Equalized:
+def _one(
+    picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: float, resolver: Resolver | None
+) -> Equalized:
     """The same for one picture, 1 x 3 x H x W."""
     ones = picture.new_ones(1, 3)
     result = Equalized(picture, gain=ones, shift=torch.zeros_like(ones), balance=ones)
@@ -67,19 +82,35 @@ def _one(picture: Tensor, inside: Tensor, slots: Tensor, phases: Tensor, step: f
     legible = uncut_blocks(at_limits(picture))[0, 0][whole[1:]]
     found = find_undoing(luma(frame), origin, slots[whole], phases[whole], (step,), legible)
     if not found.is_plain:
-        result = _undone(picture, (rows, columns), found)
-    planes = result.pictures[..., top * BLOCK : bottom * BLOCK, left * BLOCK : right * BLOCK]
+        result = _undone(picture, (rows, columns), found, found.undo(frame))
+    blocks = (..., slice(top * BLOCK, bottom * BLOCK), slice(left * BLOCK, right * BLOCK))
+    resampling = found.resampling or found.perhaps
+    if resolver is not None and resampling is not None:
+        found = replace(found, resampling=resampling)
+        resolved = _undone(picture, (rows, columns), found, resolve(resolver, frame, resampling))
+        scores = [
+            _agreement(of.pictures[blocks], slots[whole], phases[whole], legible, step) for of in (result, resolved)
+        ]
+        if bool(is_worth_it(scores[1] - scores[0], legible[None, None], len(slots))):
+            result = resolved
+    planes = result.pictures[blocks]
     telling = legible if int(legible.sum()) >= _FEWEST**2 else None
     return replace(result, balance=fit_balance(planes, slots[whole], phases[whole], step, telling)[None])
 
 
-def _undone(picture: Tensor, box: tuple[slice, slice], found: Undoing) -> Equalized:
-    """box: rows and columns of the frame."""
+def _agreement(planes: Tensor, slots: Tensor, phases: Tensor, legible: Tensor, step: float) -> Tensor:
+    """How well known phases agree in whole blocks of a picture, 1 x 3 x H x W: see `known_agreement`."""
+    told = torch.gather(analyse(luma(planes)), 1, slots[None])
+    return known_agreement(told, phases[None], legible[None, None], step)
+
+
+def _undone(picture: Tensor, box: tuple[slice, slice], found: Undoing, undone: Tensor) -> Equalized:
+    """box: rows and columns of the frame. undone: the frame, as it was before."""
     result, frame = picture.clone(), picture[(..., *box)]
     mean = frame.mean((2, 3), keepdim=True)
     # Levels that were divided by less than 1 reach farther; beyond that is what the inverse of a filter overshoots by.
     darkest, lightest = (((end - mean) / found.gain + mean) for end in (0.0, 255.0))
-    result[(..., *box)] = found.undo(frame).clamp(darkest.clamp_max(0), lightest.clamp_min(255))
+    result[(..., *box)] = undone.clamp(darkest.clamp_max(0), lightest.clamp_min(255))
     gain = torch.full_like(mean[:, :, 0, 0], found.gain)
     return Equalized(result, gain=gain, shift=mean[:, :, 0, 0] * (1 - 1 / gain), balance=torch.ones_like(gain))
 

@@ -21,6 +21,7 @@ from imuge_cli.networks.encoder import Encoder
 from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.precision import short_floats
 from imuge_cli.networks.recoverer import MULTIPLE, Recoverer
+from imuge_cli.networks.resolver import Resolver
 from imuge_cli.networks.verifier import Verifier, block_evidence
 from imuge_cli.payload.source import BAND, COEFFICIENTS, model_variance
 
@@ -31,7 +32,7 @@ _WAYS = ((), (-2, -1), (-1,), (-2,))
 
 
 class LatticeNetworks(nn.Module):
-    """V, R, the receiver's statistics and, where it was trained, E."""
+    """V, R, the receiver's statistics and, where they were trained, E and S."""
 
     log_variance: Tensor
     log_residue: Tensor
@@ -44,17 +45,21 @@ class LatticeNetworks(nn.Module):
         recoverer_widths: tuple[int, ...] = (48, 64, 96, 160),
         encoder_widths: tuple[int, ...] | None = None,
         edge_width: int = 32,
+        resolver: tuple[int, int] | None = None,
     ) -> None:
+        """resolver: width and depth of S."""
         super().__init__()
         self.config = {
             "verifier_widths": list(verifier_widths),
             "edge_width": edge_width,
             "recoverer_widths": list(recoverer_widths),
             "encoder_widths": None if encoder_widths is None else list(encoder_widths),
+            "resolver": None if resolver is None else list(resolver),
         }
         self.verifier = Verifier(verifier_widths, edge_width)
         self.recoverer = Recoverer(recoverer_widths)
         self.encoder = None if encoder_widths is None else Encoder(COEFFICIENTS, encoder_widths)
+        self.resolver = None if resolver is None else Resolver(*resolver)
         self.register_buffer("log_variance", torch.log(model_variance()))
         self.register_buffer("log_residue", torch.full((3, BAND, BAND), 4.6))
         self.register_buffer("log_damage_floor", torch.zeros(COEFFICIENTS))
@@ -64,12 +69,13 @@ class LatticeNetworks(nn.Module):
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> LatticeNetworks:
         """The networks in a weights file. Raises WeightsError where tensors and configuration do not fit."""
         try:
-            encoder = config.get("encoder_widths")
+            encoder, resolver = config.get("encoder_widths"), config.get("resolver")
             networks = cls(
                 tuple(config["verifier_widths"]),  # type: ignore[arg-type]
                 tuple(config["recoverer_widths"]),  # type: ignore[arg-type]
                 None if encoder is None else tuple(encoder),  # type: ignore[arg-type]
                 int(config["edge_width"]),  # type: ignore[call-overload]
+                None if resolver is None else tuple(resolver),  # type: ignore[arg-type]
             )
             networks.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
         except (KeyError, TypeError, RuntimeError) as error:
@@ -83,6 +89,11 @@ class LatticeNetworks(nn.Module):
         """Give networks that send linear symbols an encoder; it changes nothing before it is trained."""
         self.encoder = Encoder(COEFFICIENTS, widths)
         self.config["encoder_widths"] = list(widths)
+
+    def add_resolver(self, width: int, depth: int) -> None:
+        """Give networks S; it changes nothing before it is trained."""
+        self.resolver = Resolver(width, depth)
+        self.config["resolver"] = [width, depth]
 
     def statistics(self) -> Statistics:
         """The receiver's statistics."""

@@ -235,7 +235,7 @@ class LatticeModel:
         code = torch.from_numpy(fix.code)[None].to(self._device)
         level = MIDDLE_LEVEL if fix.header is None else fix.header.level
         levels = torch.tensor([level], device=self._device)
-        return receive(carrier, canvas, code, levels, known, fix.step)
+        return receive(carrier, canvas, code, levels, known, fix.step, self._networks.resolver)
 
     @torch.no_grad()
     def confirmed(self, verified: Verified, suspected: Mask) -> Mask:

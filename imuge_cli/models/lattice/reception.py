@@ -19,6 +19,7 @@ from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import Carrier, scale_of
 from imuge_cli.models.lattice.clipping import at_limits, cut_off, stretched
 from imuge_cli.models.lattice.equalized import Equalized, equalized
+from imuge_cli.networks.resolver import Resolver
 
 # What embedding adds to the variance of a calm block, in squared steps.
 _ADDED = (DATA_SLOTS * CALM**2 + SLOT_COUNT - DATA_SLOTS) / BLOCK**2 / 12
@@ -65,13 +66,21 @@ class Reception:
     ramp: Tensor | None = None
 
 
-def receive(carrier: Carrier, picture: Tensor, code: Tensor, levels: Tensor, inside: Tensor, step: float) -> Reception:
+def receive(
+    carrier: Carrier,
+    picture: Tensor,
+    code: Tensor,
+    levels: Tensor,
+    inside: Tensor,
+    step: float,
+    resolver: Resolver | None = None,
+) -> Reception:
     """Phases of working pictures N x 3 x H x W (grey levels).
 
     code, levels: what the header says, N x 264 code bits and N power levels. inside: N x 1 x H x W, 1 in the suspect's
-    frame, a rectangle. What an attack did to the frequencies is undone.
+    frame, a rectangle. What an attack did to the frequencies is undone; resolver: see `equalized`.
     """
-    restored = equalized(carrier, picture, code, inside, step)
+    restored = equalized(carrier, picture, code, inside, step, resolver)
     limits = at_limits(picture)
     known = -functional.max_pool2d(-inside, BLOCK)
     plane = luma(restored.pictures)
