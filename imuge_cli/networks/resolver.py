@@ -9,8 +9,6 @@ from torch.nn import functional
 from imuge_cli.networks.blocks import Residual
 
 _REDUCTION = 2
-MARGIN = 32
-"""Pixels on every side that have a say in a pixel, at most, with six blocks."""
 # Grey levels: of a channel's half range, and of a correction of 1.
 _HALF, _CORRECTION = 128.0, 16.0
 # Shares of the variance below this are all the same; the middle of what occurs, as a power of ten.
@@ -22,10 +20,14 @@ class Resolver(nn.Module):
 
     Resampling folds high frequencies into low ones; where an edge or a texture continues tells what was folded. The
     answer is what is given plus a learned correction, so that an untrained S returns what it is given.
+
+    margin: pixels on every side that have a say in a pixel, at most.
     """
 
     def __init__(self, width: int = 48, depth: int = 6) -> None:
         super().__init__()
+        # One for each convolution, and one for where in a square a pixel lies.
+        self.margin = _REDUCTION * (2 * depth + 3)
         self.enter = nn.Conv2d(5 * _REDUCTION**2, width, 3, padding=1)
         self.middle = nn.Sequential(*(Residual(width) for _ in range(depth)))
         self.leave = nn.Conv2d(width, 3 * _REDUCTION**2, 3, padding=1)

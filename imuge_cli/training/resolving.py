@@ -22,7 +22,7 @@ from imuge_cli.lattice.transform import analyse, luma
 from imuge_cli.models.lattice.carrier import STEPS
 from imuge_cli.models.lattice.resolving import resolve
 from imuge_cli.models.lattice.sender import send
-from imuge_cli.networks.resolver import MARGIN, Resolver
+from imuge_cli.networks.resolver import Resolver
 from imuge_cli.training.batches import SIDE, Recipe, carrier_of, draw_originals
 from imuge_cli.training.plan import Plan
 from imuge_cli.training.state import State
@@ -34,8 +34,8 @@ _ASKED = 0.35
 # What OpenCV's users write; else anything, Pillow's more often.
 _USUAL, _IS_USUAL = ("area", "cubic"), 0.35
 _DOWN_WEIGHTS, _UP_WEIGHTS = (0.25, 0.3, 0.2, 0.1, 0.05, 0.1), (0.35, 0.3, 0.2, 0.15)
-# Pixels on a side that are shown. S sees beyond them no more than in a picture's middle.
-_WINDOW = 128
+# Pixels on a side that are shown. S is not asked for those near the edge: in a picture it sees beyond.
+_WINDOW, _EDGE = 128, 16
 # Errors are told for squares of so many blocks. Below, grey levels squared: an error so small is as good as none, and
 # with one so much larger phases say nothing whatever it is; and what counts of pixels beside phases.
 _BLOCKS, _FLOOR, _USELESS, _PIXELS = 4, 1.0, 60.0, 0.4
@@ -119,8 +119,7 @@ def resolver_loss(resolver: Resolver, shown: Resampled) -> Tensor:
     A phase says about minus half the logarithm of its error's variance, and nothing where that is large.
     """
     resolved = resolver(shown.undone, shown.open_rows, shown.open_columns).float()
-    # Beyond the window's edge is what S was not shown.
-    inside = (..., slice(MARGIN // 2, -MARGIN // 2), slice(MARGIN // 2, -MARGIN // 2))
+    inside = (..., slice(_EDGE, -_EDGE), slice(_EDGE, -_EDGE))
     off = (resolved - shown.sent)[inside]
     phases = functional.avg_pool2d(analyse(luma(off)).square().mean(1, keepdim=True), _BLOCKS)
     pixels = functional.avg_pool2d(off.square().mean(1, keepdim=True), _BLOCKS * 8)

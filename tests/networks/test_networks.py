@@ -19,7 +19,7 @@ from imuge_cli.networks.blocks import Down, Residual, UNet, Up
 from imuge_cli.networks.encoder import Encoder
 from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.recoverer import Recoverer
-from imuge_cli.networks.resolver import MARGIN, Resolver
+from imuge_cli.networks.resolver import Resolver
 from imuge_cli.networks.verifier import BLOCK_PLANES, Verifier, block_evidence
 
 SMALL_V, SMALL_R, SMALL_E = (8, 12, 16), (8, 8, 12, 16), (4, 4, 6, 6, 8, 8)
@@ -202,15 +202,17 @@ def test_a_resolver_minds_what_is_left_open_on_either_axis() -> None:
         assert float((other - result).abs().max()) > 0.01
 
 
-def test_what_lies_beyond_the_margin_has_no_say_in_a_pixel() -> None:
-    resolver = Resolver(4, 6)
+@pytest.mark.parametrize("depth", [1, 6])
+def test_what_lies_beyond_the_margin_has_no_say_in_a_pixel(depth: int) -> None:
+    resolver = Resolver(4, depth)
+    margin = resolver.margin
     stir(resolver)
     undone, rows, columns = torch.rand(1, 3, 8, 160) * 255, torch.rand(1, 8), torch.rand(1, 160)
     other = undone.clone()
-    other[..., : 80 - MARGIN] = 0
+    other[..., : 80 - margin] = 0
     first, second = resolver(undone, rows, columns), resolver(other, rows, columns)
     torch.testing.assert_close(first[..., 80:], second[..., 80:], rtol=0, atol=0)
-    assert float((first - second)[..., 80 - MARGIN : 80].abs().max()) > 0
+    assert float((first - second)[..., 80 - margin : 80].abs().max()) > 0
 
 
 @pytest.mark.parametrize("resolver", [None, (8, 2)])

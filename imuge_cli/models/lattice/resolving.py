@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from imuge_cli.lattice.resampling import Resampling, left_open, undo_resampling
 from imuge_cli.networks.precision import short_floats
-from imuge_cli.networks.resolver import MARGIN, Resolver
+from imuge_cli.networks.resolver import Resolver
 
 # Rows at a time: memory does not grow with a picture's height.
 _ROWS = 192
@@ -22,7 +22,7 @@ def resolve(resolver: Resolver, planes: Tensor, resampling: Resampling) -> Tenso
     rows, columns = (_even(t.to(planes.device)).expand(len(planes), -1) for t in left_open((height, width), resampling))
     parts = []
     for top in range(0, undone.shape[-2], _ROWS):
-        around = slice(max(0, top - MARGIN), top + _ROWS + MARGIN)
+        around = slice(max(0, top - resolver.margin), top + _ROWS + resolver.margin)
         with short_floats(planes.device):
             part = resolver(undone[..., around, :], rows[:, around], columns)
         inside = top - around.start
