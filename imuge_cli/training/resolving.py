@@ -18,7 +18,7 @@ from torch.nn import functional
 from imuge_cli.attacks.mix import TrainingMix
 from imuge_cli.lattice.header import CODE_BITS
 from imuge_cli.lattice.resampling import DOWN, UP, Resampling, left_open, resample, undo_resampling
-from imuge_cli.lattice.transform import analyse, luma
+from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.models.lattice.carrier import STEPS
 from imuge_cli.models.lattice.resolving import resolve
 from imuge_cli.models.lattice.sender import send
@@ -39,7 +39,7 @@ _WINDOW, _EDGE = 128, 16
 # Errors are told for squares of so many blocks. Below, grey levels squared: an error so small is as good as none, and
 # with one so much larger phases say nothing whatever it is; and what counts of pixels beside phases.
 _BLOCKS, _FLOOR, _USELESS, _PIXELS = 4, 1.0, 60.0, 0.4
-VALIDATED = (Resampling(128, 128, "area", "cubic"), Resampling(179, 179, "area", "cubic"))
+_VALIDATED = (Resampling(128, 128, "area", "cubic"), Resampling(179, 179, "area", "cubic"))
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,16 @@ class ResolverLessons:
 
 def _immunized(plan: Plan, pictures: Tensor, number: int) -> Tensor:
     """Batch of that number, uint8."""
-    recipe, device = plan.recipe, plan.device
-    carrier = carrier_of(recipe, number, device)
-    code = torch.from_numpy(np.random.default_rng([recipe.seed, number, 2]).integers(0, 2, (recipe.batch, CODE_BITS)))
-    original = draw_originals(pictures, recipe, number, device)
-    return send(carrier, original, code.to(device), STEPS[recipe.strength])[0].round().clamp(0, 255).byte().cpu()
+    rng = np.random.default_rng([plan.recipe.seed, number, 2])
+    return _sent(draw_originals(pictures, plan.recipe, number, plan.device), plan.recipe, number, rng).byte().cpu()
+
+
+def _sent(originals: Tensor, recipe: Recipe, number: int, rng: np.random.Generator) -> Tensor:
+    """Immunized under the key of a batch of that number and codes drawn from rng, whole grey levels."""
+    device = originals.device
+    code = torch.from_numpy(rng.integers(0, 2, (len(originals), CODE_BITS))).to(device)
+    immunized, _ = send(carrier_of(recipe, number, device), originals, code, STEPS[recipe.strength])
+    return immunized.round().clamp(0, 255)
 
 
 def _drawn(rng: np.random.Generator) -> Resampling:
@@ -107,7 +112,7 @@ def made_smaller(sent: Tensor, resampling: Resampling, rng: np.random.Generator)
     parts = []
     for number in range(len(sent)):
         # Whole blocks, in which errors of phases are told.
-        top, left = (8 * int(rng.integers(0, (side - _WINDOW) // 8 + 1)) for side in size)
+        top, left = (BLOCK * int(rng.integers(0, (side - _WINDOW) // BLOCK + 1)) for side in size)
         down, across = slice(top, top + _WINDOW), slice(left, left + _WINDOW)
         parts.append((sent[number, :, down, across], undone[number, :, down, across], rows[down], columns[across]))
     return Resampled(*(torch.stack(part) for part in zip(*parts, strict=True)))
@@ -122,7 +127,7 @@ def resolver_loss(resolver: Resolver, shown: Resampled) -> Tensor:
     inside = (..., slice(_EDGE, -_EDGE), slice(_EDGE, -_EDGE))
     off = (resolved - shown.sent)[inside]
     phases = functional.avg_pool2d(analyse(luma(off)).square().mean(1, keepdim=True), _BLOCKS)
-    pixels = functional.avg_pool2d(off.square().mean(1, keepdim=True), _BLOCKS * 8)
+    pixels = functional.avg_pool2d(off.square().mean(1, keepdim=True), _BLOCKS * BLOCK)
     lost = torch.log(phases + _FLOOR) - torch.log(phases + _FLOOR + _USELESS)
     return lost.mean() + _PIXELS * torch.log(pixels + 2 * _FLOOR).mean()
 
@@ -131,17 +136,15 @@ def resolver_loss(resolver: Resolver, shown: Resampled) -> Tensor:
 def validate_resolver(resolver: Resolver, originals: Tensor) -> dict[str, float]:
     """Mean cosine of what phases lie off without S and with it, of pictures N x 3 x 256 x 256 (grey levels)."""
     recipe = Recipe(seed=7, batch=len(originals), mix=TrainingMix())
-    carrier, step = carrier_of(recipe, 0, originals.device), STEPS[recipe.strength]
-    code = torch.from_numpy(np.random.default_rng([7, 3]).integers(0, 2, (len(originals), CODE_BITS)))
-    sent = send(carrier, originals, code.to(originals.device), step)[0].round().clamp(0, 255)
+    sent = _sent(originals, recipe, 0, np.random.default_rng([7, 3]))
     figures = {}
-    for resampling in VALIDATED:
+    for resampling in _VALIDATED:
         received = resample(sent, resampling)
         name = f"{resampling.height / SIDE:.1g}"
         for after, told in (
             ("undone", undo_resampling(received, resampling)),
             ("resolved", resolve(resolver, received, resampling)),
         ):
-            off = analyse(luma(told - sent)) / step
+            off = analyse(luma(told - sent)) / STEPS[recipe.strength]
             figures[f"phases {name} {after}"] = float(torch.cos(2 * math.pi * off).mean())
     return figures

@@ -250,17 +250,17 @@ def _step(plan: Plan, state: State, lesson: Lesson | Resampled) -> dict[str, flo
 
 
 def _validated(plan: Plan, state: State, held_out: Tensor, *, whole: bool = False) -> tuple[str, dict[str, float]]:
-    """A line for the log, and the figures. whole: those of V and R as well, where S learned."""
+    """A line for the log, and the figures, of what learns. whole: of all networks."""
     recipe = Recipe(seed=12345, batch=8, mix=TrainingMix())
     originals = draw_originals(held_out, recipe, 0, torch.device("cpu")).to(plan.device)
     # A copy: whatever ends a validation, the networks that are saved next must be those that learn.
     averaged = copy.deepcopy(state.networks)
     averaged.load_state_dict(state.average)
     lines, figures = [], {}
-    if "s" not in plan.nets or whole:
+    if whole or "s" not in plan.nets:
         result = validate(averaged, originals)
         lines, figures = [result.line()], result.figures()
-    if averaged.resolver is not None:
+    if averaged.resolver is not None and (whole or "s" in plan.nets):
         told = validate_resolver(averaged.resolver, originals)
         lines.append(", ".join(f"{name} {value:.4f}" for name, value in told.items()))
         figures |= told
