@@ -9,6 +9,7 @@ from torch.nn import functional
 from imuge_cli.networks.blocks import Residual
 
 _REDUCTION = 2
+MULTIPLE = _REDUCTION
 # Grey levels: of a channel's half range, and of a correction of 1.
 _HALF, _CORRECTION = 128.0, 16.0
 # Shares of the variance below this are all the same; the middle of what occurs, as a power of ten.
@@ -35,7 +36,8 @@ class Resolver(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, undone: Tensor, open_rows: Tensor, open_columns: Tensor) -> Tensor:
-        """Pictures as they were before, N x 3 x H x W, grey levels, not limited; H and W even.
+        """Pictures as they were before, N x 3 x H x W, grey levels, not limited; H and W multiples of
+        `MULTIPLE`.
 
         undone: N x 3 x H x W, grey levels, the linear estimate. open_rows, open_columns: N x H and N x W, the share of
         the variance that it leaves open along each axis (`lattice.resampling.left_open`): it tells by how much the

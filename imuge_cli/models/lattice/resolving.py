@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from imuge_cli.lattice.resampling import Resampling, left_open, undo_resampling
+from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.precision import short_floats
-from imuge_cli.networks.resolver import Resolver
+from imuge_cli.networks.resolver import MULTIPLE, Resolver
 
 # Rows at a time: memory does not grow with a picture's height.
 _ROWS = 192
@@ -18,8 +18,10 @@ _ROWS = 192
 def resolve(resolver: Resolver, planes: Tensor, resampling: Resampling) -> Tensor:
     """Pictures N x 3 x H x W (grey levels) as they were before: `undo_resampling`, then S. Not limited to 0..255."""
     height, width = planes.shape[-2:]
-    undone = functional.pad(undo_resampling(planes, resampling), (0, width % 2, 0, height % 2), mode="replicate")
-    rows, columns = (_even(t.to(planes.device)).expand(len(planes), -1) for t in left_open((height, width), resampling))
+    undone = pad_to(undo_resampling(planes, resampling), MULTIPLE)
+    rows, columns = (
+        _padded(t.to(planes.device)).expand(len(planes), -1) for t in left_open((height, width), resampling)
+    )
     parts = []
     for top in range(0, undone.shape[-2], _ROWS):
         around = slice(max(0, top - resolver.margin), top + _ROWS + resolver.margin)
@@ -30,6 +32,6 @@ def resolve(resolver: Resolver, planes: Tensor, resampling: Resampling) -> Tenso
     return torch.cat(parts, -2)[..., :height, :]
 
 
-def _even(values: Tensor) -> Tensor:
-    """With the last one twice, where there is an odd number of them."""
-    return torch.cat([values, values[-1:]]) if len(values) % 2 else values
+def _padded(values: Tensor) -> Tensor:
+    """Of one axis, as `pad_to` makes pictures."""
+    return pad_to(values[None, None, :, None], MULTIPLE)[0, 0, :, 0]
