@@ -13,7 +13,7 @@ from imuge_cli.lattice.transform import BLOCK, analyse, luma
 from imuge_cli.lattice.undoing import Undoing, find_undoing
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.clipping import at_limits, uncut_blocks
-from imuge_cli.models.lattice.resolving import resolve
+from imuge_cli.models.lattice.resolving import affordable_looks, resolve
 from imuge_cli.networks.resolver import Resolver
 
 # Blocks on a side; a narrower frame says too little.
@@ -87,12 +87,20 @@ def _one(
     resampling = found.resampling or found.perhaps
     if resolver is not None and resampling is not None:
         found = replace(found, resampling=resampling)
-        resolved = _undone(picture, (rows, columns), found, resolve(resolver, frame, resampling))
-        scores = [
-            _agreement(of.pictures[blocks], slots[whole], phases[whole], legible, step) for of in (result, resolved)
-        ]
-        if bool(is_worth_it(scores[1] - scores[0], legible[None, None], len(slots))):
-            result = resolved
+        looks = affordable_looks(*frame.shape[-2:])
+        resolved = _undone(picture, (rows, columns), found, resolve(resolver, frame, resampling, looks=looks))
+        # After JPEG, and where little was folded, S goes too far in some pictures.
+        halfway = replace(result, pictures=(result.pictures + resolved.pictures) / 2)
+        without, half, full = (
+            _agreement(of.pictures[blocks], slots[whole], phases[whole], legible, step)
+            for of in (result, halfway, resolved)
+        )
+
+        def is_better(one: Tensor, other: Tensor) -> bool:
+            return bool(is_worth_it(one - other, legible[None, None], len(slots)))
+
+        if is_better(torch.maximum(half, full), without):
+            result = halfway if is_better(half, full) else resolved
     planes = result.pictures[blocks]
     telling = legible if int(legible.sum()) >= _FEWEST**2 else None
     return replace(result, balance=fit_balance(planes, slots[whole], phases[whole], step, telling)[None])
