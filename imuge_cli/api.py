@@ -49,9 +49,10 @@ _LARGEST_SIDE = 65535
 # V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
 # nothing: recovery goes so many pixels (of the working size) beyond V's own mask.
 _RECOVERY_MARGIN = 3
-# Of what was changed V is often sure of a part alone. What it gives more than this beside that is looked at once more,
-# which takes a draft: not where it is less than such a share of what is replaced anyway, thin pieces of edges.
-_SUSPECTED_NEARBY, _HARDLY_MORE = 0.15, 0.02
+# Of what was changed V is often sure of a part alone. What it gives more than the first beside that, and more than the
+# second elsewhere with all around it, is looked at once more, which takes a draft: not where it is less than such a
+# share of what is replaced anyway, thin pieces of edges.
+_SUSPECTED_NEARBY, _SUSPECTED, _HARDLY_MORE = 0.08, 0.5, 0.02
 # A file that was cropped but not resampled has scale 1; what differs is rounding of the working size.
 _SCALE_TOLERANCE = 1e-3
 # Inside a frame the search finds the scale of small pictures less well, and seals tell whether it was one.
@@ -340,14 +341,19 @@ class Imuge:
         )
 
     def _to_recover(self, result: VerifyResult, verified: Verified, margin: int) -> Mask:
-        """V's mask, what hangs together with it that V suspects and finds confirmed, and a margin. What lies around the
-        original has none, or a rim of what was left alone would go."""
+        """V's mask, what V suspects besides and finds confirmed, and a margin. What lies around the original has none,
+        or a rim of what was left alone would go."""
         foreign = result.foreign if result.foreign is not None else np.zeros(result.mask.shape, bool)
         inside = result.mask & ~foreign
         used = enlarged(inside, margin)
-        suspected = enlarged(reaching(inside, ~foreign & (result.probability > _SUSPECTED_NEARBY)), margin)
-        if not verified.assumed and (suspected & ~used).sum() > _HARDLY_MORE * used.sum():
-            used |= enlarged(reaching(inside, self._model.confirmed(verified, suspected)), margin)
+        if inside.any() and not verified.assumed:
+            # Of a part by itself less is enough where others are certain; the verdict does not hang on it any more.
+            probable = inside | clean(~foreign & (result.probability > _SUSPECTED))
+            nearby = reaching(probable, ~foreign & (result.probability > _SUSPECTED_NEARBY))
+            suspected = enlarged(nearby, margin)
+            if (suspected & ~used).sum() > _HARDLY_MORE * used.sum():
+                confirmed = self._model.confirmed(verified, suspected)
+                used |= enlarged(reaching(inside | clean(probable & confirmed), confirmed), margin)
         whole: Mask = used | result.mask & foreign
         return whole
 

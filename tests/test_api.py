@@ -17,6 +17,7 @@ from imuge_cli.api import ImmunizeResult
 from imuge_cli.errors import InputError, NotImmunizedError, RecoveryError, UsageError, WeightsError
 from imuge_cli.image.picture import Picture
 from imuge_cli.keys import Secret
+from imuge_cli.mask.cleanup import enlarged
 from imuge_cli.metrics.fidelity import local_psnr, psnr
 
 Mask = NDArray[np.bool_]
@@ -171,6 +172,26 @@ def test_what_is_suspected_beside_the_mask_is_replaced_if_it_was_changed(engine:
     assert result.restored_share == pytest.approx(result.mask.mean())
     # A person means what they draw.
     np.testing.assert_array_equal(engine.recover(suspect, mask=box(), verification=unsure).mask, box())
+
+
+def test_what_is_suspected_apart_from_the_mask_is_replaced_if_it_was_changed(
+    engine: Imuge, sent: ImmunizeResult, other: Pixels8
+) -> None:
+    changed, genuine = (slice(20, 52), slice(190, 226)), (slice(200, 232), slice(30, 66))
+    suspect = pasted(pasted(sent.picture, other), other, changed)
+    verification = engine.verify(suspect)
+    apart, left_alone = box(place=changed), box(place=genuine)
+    assert verification.mask[apart].mean() > 0.9
+    probability = verification.probability.copy()
+    probability[enlarged(apart, 8)] = 0
+    probability[apart | left_alone] = 0.6
+    unsure = replace(verification, probability=probability, mask=verification.mask & ~enlarged(apart, 8))
+    result = engine.recover(suspect, verification=unsure)
+    assert result.mask[apart].mean() > 0.9
+    assert not result.mask[left_alone].any()
+    # Where nothing is certain nothing is replaced.
+    uncertain = replace(unsure, verdict="intact", mask=np.zeros_like(unsure.mask))
+    assert not engine.recover(suspect, verification=uncertain).mask.any()
 
 
 def test_a_verification_in_hand_is_not_done_again(
