@@ -151,13 +151,14 @@ class LatticeModel:
         described = fix.header is not None and networks.encoder is None
         canvas, known = self._canvas(pixels, frame, fix)
         seen = self._seen(carrier, self._receive(carrier, canvas, known, fix), described=described)
-        if described and float(seen[3].doubt) > _COLOURED and is_toned(canvas, known):
+        if described and float(seen[3][-1].doubt) > _COLOURED and is_toned(canvas, known):
             grey = self._receive(carrier, without_colours(canvas), known, fix)
             grey = replace(grey, ramp=ramp_of(grey.picture, canvas, known))
             toned = self._seen(carrier, grey, described=True)
-            if float(toned[3].doubt) < _BETTER * float(seen[3].doubt):
+            if float(toned[3][-1].doubt) < _BETTER * float(seen[3][-1].doubt):
                 seen = replace(toned[0], ramp=ramp_of(toned[0].picture, canvas, known)), *toned[1:]
-        reception, first, probability, solution = seen
+        reception, first, probability, drafts = seen
+        solution = drafts[-1]
         if not _tells(carrier, reception, first, solution):
             return Verified(frame=frame, header=fix.header, probability=nothing, legible=False)
         doubt, unexplained = float(solution.doubt), False
@@ -166,9 +167,11 @@ class LatticeModel:
             unexplained = _unexplained(carrier, reception, min(doubt, float(drafted.doubt)))
             # Otherwise what symbols contradict is left to them.
             if float((further > 0.5).float().mean()) > SEEN:
-                probability, solution = further, drafted
+                probability, drafts = further, (drafted,)
         if described:
-            probability = contradicted(networks, carrier, reception, probability, solution)
+            # A draft that takes longer trusts pixels further, too far where they were damaged more than pilots tell.
+            calmest = min(drafts, key=lambda drafted: float(drafted.doubt))
+            probability = contradicted(networks, carrier, reception, probability, calmest)
         inside = probability[(0, 0, *box_of(frame))]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
         around = foreign(frame, (height, width))
@@ -187,26 +190,27 @@ class LatticeModel:
 
     def _seen(
         self, carrier: Carrier, reception: Reception, *, described: bool
-    ) -> tuple[Reception, Tensor, Tensor, Draft]:
+    ) -> tuple[Reception, Tensor, Tensor, tuple[Draft, ...]]:
         """The reception with levels where they were, V's probability without a draft and with drafts, 1 x 1 x H x W,
-        and the last of those. described: whether symbols describe the picture in a way that is known."""
+        and the last one or two of those. described: whether symbols describe the picture in a way that is known."""
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
         if described:
             received, reception = reception, levelled(carrier, reception, first)
             if reception.errors is not received.errors:
                 first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
-        probability, solution = self._looked(carrier, reception, first)
-        behind = look_behind_white(networks, carrier, reception, first, probability, solution) if described else None
+        probability, drafts = self._looked(carrier, reception, first)
+        behind = look_behind_white(networks, carrier, reception, first, probability, drafts[-1]) if described else None
         if behind is not None:
             first = behind
-            probability, solution = self._looked(carrier, reception, first, solution)
-        return reception, first, probability, solution
+            probability, drafts = self._looked(carrier, reception, first, drafts[-1])
+        return reception, first, probability, drafts
 
     def _looked(
         self, carrier: Carrier, reception: Reception, first: Tensor, before: Draft | None = None
-    ) -> tuple[Tensor, Draft]:
-        """V's probability with drafts, 1 x 1 x H x W, and the last of them. first: V's probability without one."""
+    ) -> tuple[Tensor, tuple[Draft, ...]]:
+        """V's probability with drafts, 1 x 1 x H x W, and the last one or two of them. first: V's probability without
+        one."""
         networks = self._networks
         solution = networks.solve(carrier, reception, first, QUICK, before=before)
         probability = torch.sigmoid(networks.second_look(reception, solution))
@@ -214,13 +218,14 @@ class LatticeModel:
         # one more, at a draft that takes longer and does not hold what V wavers over against all of the picture.
         box = _look_again(probability)
         if box is None:
-            return probability, solution
+            return probability, (solution,)
         solution = networks.solve(carrier, reception, probability, QUICK, before=solution)
         probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
         if float(solution.doubt) > _OPEN:
-            solution = networks.solve(carrier, reception, _suspected(probability), THOROUGH, before=solution)
-            probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, solution, box))
-        return probability, solution
+            longer = networks.solve(carrier, reception, _suspected(probability), THOROUGH, before=solution)
+            probability[(..., *box)] = torch.sigmoid(networks.second_look(reception, longer, box))
+            return probability, (solution, longer)
+        return probability, (solution,)
 
     def _canvas(self, pixels: Pixels, frame: Frame, fix: Fix) -> tuple[Tensor, Tensor]:
         """The suspect in the working picture's frame, 1 x 3 x H x W, grey levels, and where that is, 1 x 1 x H x W."""
