@@ -129,6 +129,33 @@ def test_the_third_look_is_at_a_longer_draft_without_what_v_wavers_over(
     assert bool(wavering.any()) and not bool(third.any()) and bool((asked[2][0] > 0.9).any())
 
 
+@pytest.mark.parametrize(("short", "longer", "calmest"), [(0.05, 0.1, 0.05), (0.1, 0.05, 0.05), (0.05, 0.2, 0.05)])
+def test_symbols_are_held_against_the_draft_that_leaves_less_doubt(
+    short: float, longer: float, calmest: float, engine: Imuge, suspect: Pixels8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve, further, held = LatticeNetworks.solve, [], []
+
+    def told(self: LatticeNetworks, *arguments: Any, **options: Any) -> Draft:
+        doubt = longer if arguments[3] is THOROUGH else short
+        return replace(solve(self, *arguments, **options), doubt=torch.tensor([doubt]))
+
+    def nothing_further(*arguments: Any) -> tuple[Tensor, Draft]:
+        further.append(arguments[4])
+        return torch.zeros_like(arguments[3]), arguments[4]
+
+    def unchanged(*arguments: Any) -> Tensor:
+        held.append(float(arguments[4].doubt))
+        return torch.as_tensor(arguments[3])
+
+    monkeypatch.setattr(LatticeNetworks, "solve", told)
+    monkeypatch.setattr(model, "look_further", nothing_further)
+    monkeypatch.setattr(model, "contradicted", unchanged)
+    engine.verify(Picture(pixels=suspect))
+    assert held == pytest.approx([calmest])
+    # Whether V looks further is told by the last one.
+    assert bool(further) == (longer > model.MISSED)
+
+
 def test_what_contradicts_what_was_sent_is_not_called_intact(
     engine: Imuge, sent: Pixels8, leaving: Callable[[float], None]
 ) -> None:
