@@ -44,10 +44,10 @@ def sent(engine: Imuge) -> Pixels8:
 @pytest.fixture(scope="module")
 def suspect(engine: Imuge, sent: Pixels8) -> Pixels8:
     """A patch of another picture under the same key, whose pilots fit, and noise over all of it."""
-    donor = engine.immunize(Picture(pixels=photograph("astronaut", 256, 200)), image_id=4).picture.as_uint8()
+    donor = engine.immunize(Picture(pixels=photograph("astronaut", 200, 100)), image_id=4).picture.as_uint8()
     pixels = sent.copy()
     pixels[SQUARE] = donor[SQUARE]
-    return np.asarray(apply(parse("noise:5"), pixels, np.random.default_rng(1)).image)
+    return np.asarray(apply(parse("noise:6.5"), pixels, np.random.default_rng(1)).image)
 
 
 @pytest.fixture
