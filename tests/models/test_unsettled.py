@@ -246,8 +246,9 @@ def test_the_picture_before_counts_by_the_doubt_left(
     assert np.all(np.abs(middle - 255 * (share * 0.8 + (1 - share) * 0.2)) <= 1)
 
 
-def test_the_networks_look_four_ways(
-    engine: Imuge, suspect: Picture, verified: VerifyResult, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("little", "looks"), [(2**16, 8), (0, 4)])
+def test_the_networks_look_the_more_ways_the_less_there_is_to_see(
+    little: int, looks: int, engine: Imuge, suspect: Picture, verified: VerifyResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window, seen = LatticeNetworks.recover_window, []
 
@@ -256,22 +257,29 @@ def test_the_networks_look_four_ways(
         seen[:] = [(self, arguments, result)]
         return result
 
+    monkeypatch.setattr(model, "_LITTLE", little)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
     engine.recover(suspect, verification=verified)
     networks, (reception, mask, solution, box), result = seen[0]
     place = (..., *box)
     everything = (slice(None), slice(None))
 
-    def seen_as(*turned: int) -> torch.Tensor:
+    def seen_as(*mirrored: int, transposed: bool = False) -> torch.Tensor:
+        def exchanged(picture: torch.Tensor) -> torch.Tensor:
+            return picture.transpose(-2, -1) if transposed else picture
+
         def cut(picture: torch.Tensor) -> torch.Tensor:
-            return picture[place].flip(turned)
+            return exchanged(picture[place].flip(mirrored))
 
         parts = replace(reception, picture=cut(reception.picture)), cut(mask)
-        return window(networks, *parts, replace(solution, picture=cut(solution.picture)), everything).flip(turned)
+        told = window(networks, *parts, replace(solution, picture=cut(solution.picture)), everything)
+        return exchanged(told).flip(mirrored)
 
     ways = [seen_as(), seen_as(-2, -1), seen_as(-1), seen_as(-2)]
+    if looks == 8:
+        ways += [seen_as(*axes, transposed=True) for axes in ((), (-2, -1), (-1,), (-2,))]
     assert all(float((way - ways[0]).abs().max()) > 0.004 for way in ways[1:])
-    torch.testing.assert_close(result, sum(ways) / 4, rtol=0, atol=1e-5)
+    torch.testing.assert_close(result, sum(ways) / looks, rtol=0, atol=1e-5)
 
 
 def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from imuge_cli.models.lattice.decoder import Effort
 from imuge_cli.models.lattice.evidence import Statistics
 from imuge_cli.models.lattice.receiver import THOROUGH, Draft, draft
 from imuge_cli.models.lattice.reception import Reception
+from imuge_cli.models.lattice.ways import WAYS
 from imuge_cli.networks.encoder import Encoder
 from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.precision import short_floats
@@ -26,9 +27,6 @@ from imuge_cli.networks.verifier import Verifier, block_evidence
 from imuge_cli.payload.source import BAND, COEFFICIENTS, model_variance
 
 FAMILY = "lattice"
-
-# How R looks at a window: upright, turned by 180 degrees, mirrored either way.
-_WAYS = ((), (-2, -1), (-1,), (-2,))
 
 
 class LatticeNetworks(nn.Module):
@@ -138,13 +136,13 @@ class LatticeNetworks(nn.Module):
     def recover_window(
         self, reception: Reception, mask: Tensor, solution: Draft, window: tuple[slice, slice], *, looks: int = 1
     ) -> Tensor:
-        """R on the given rows and columns alone. looks: 1 to 4, the mean of as many (`_WAYS`): R errs otherwise
+        """R on the given rows and columns alone. looks: 1 to 8, the mean of as many (`WAYS`): R errs otherwise
         each time, and takes as many times as long."""
         pictures = (reception.picture / 255, mask, solution.picture.clamp(0, 255) / 255)
         parts = [picture[(..., *window)] for picture in pictures]
         total = torch.zeros_like(parts[0])
-        for way in _WAYS[:looks]:
-            total += self._recover([part.flip(way) for part in parts], solution).flip(way)
+        for way in WAYS[:looks]:
+            total += way.upright(self._recover([way.laid(part) for part in parts], solution))
         return total / looks
 
     def _recover(self, parts: Sequence[Tensor], solution: Draft) -> Tensor:

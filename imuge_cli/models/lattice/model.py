@@ -80,6 +80,8 @@ _NEARLY_ALL_LOST = 0.97
 
 # R costs little where it looks at what was tampered with alone (docs/experiments.md).
 _LOOKS = 4
+# As often where that is no more than so many pixels.
+_LOOKS_AT_LITTLE, _LITTLE = 8, 2**16
 
 
 @dataclass(frozen=True)
@@ -310,7 +312,7 @@ class LatticeModel:
         """
         box = _bounding_box(lost[0, 0], _MARGIN)
         # Of a crop R draws all that was cut away as well, which takes long.
-        looks = _LOOKS if bool(evidence.reception.known.all()) else 1
+        looks = None if bool(evidence.reception.known.all()) else 1
         seen: list[tuple[Draft, Tensor]] = []
         slow = float(lost.mean()) > _MUCH_LOST
         latest, settling = solution, False
@@ -323,7 +325,7 @@ class LatticeModel:
                 counts = float(other.doubt) < float(solution.doubt)
             else:
                 counts = not own_mask or float(other.doubt) < float(solution.doubt) + _TOLERATED
-            if latest is solution and (counts or looks == _LOOKS):
+            if latest is solution and (counts or looks is None):
                 seen.append((solution, recovered))
             if counts:
                 solution = other
@@ -353,11 +355,18 @@ class LatticeModel:
         return (once.picture + 2 * twice.picture) / 3
 
     def _recovered(
-        self, evidence: _Evidence, lost: Tensor, solution: Draft, box: tuple[slice, slice] | None, looks: int = _LOOKS
+        self,
+        evidence: _Evidence,
+        lost: Tensor,
+        solution: Draft,
+        box: tuple[slice, slice] | None,
+        looks: int | None = None,
     ) -> Tensor:
-        """The suspect with R's picture in a box: 1 x 3 x H x W, grey levels, not clipped."""
+        """The suspect with R's picture in a box: 1 x 3 x H x W, grey levels, not clipped. looks: as many as pay."""
         recovered = evidence.reception.picture.clone()
         if box is not None:
+            if looks is None:
+                looks = _LOOKS_AT_LITTLE if lost[(..., *box)].numel() <= _LITTLE else _LOOKS
             window = self._networks.recover_window(evidence.reception, lost, solution, box, looks=looks)
             recovered[(..., *box)] = window * 255
         return recovered

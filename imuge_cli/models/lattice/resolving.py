@@ -6,30 +6,27 @@ import torch
 from torch import Tensor
 
 from imuge_cli.lattice.resampling import Resampling, left_open, undo_resampling
+from imuge_cli.models.lattice.ways import WAYS
 from imuge_cli.networks.padding import pad_to
 from imuge_cli.networks.precision import short_floats
 from imuge_cli.networks.resolver import MULTIPLE, Resolver
 
 # Rows at a time: memory does not grow with a picture's height.
 _ROWS = 192
-# How S looks at a picture: axes that are mirrored, and whether rows and columns change places afterwards.
-_WAYS: tuple[tuple[tuple[int, ...], bool], ...] = tuple(
-    (axes, turned) for turned in (False, True) for axes in ((), (-2, -1), (-1,), (-2,))
-)
 # Pixels that S is asked for of a picture, all its looks together: at most, but for one look.
 _AFFORDED = 2**20
 
 
 def affordable_looks(height: int, width: int) -> int:
     """How often S looks at a picture of that size: 1 to 8."""
-    return max(1, min(len(_WAYS), _AFFORDED // (height * width)))
+    return max(1, min(len(WAYS), _AFFORDED // (height * width)))
 
 
 @torch.no_grad()
 def resolve(resolver: Resolver, planes: Tensor, resampling: Resampling, *, looks: int = 1) -> Tensor:
     """Pictures N x 3 x H x W (grey levels) as they were before: `undo_resampling`, then S. Not limited to 0..255.
 
-    looks: 1 to 8, the mean of as many (`_WAYS`): S errs otherwise each time (Timofte, Rothe & Van Gool 2016, "Seven
+    looks: 1 to 8, the mean of as many (`WAYS`): S errs otherwise each time (Timofte, Rothe & Van Gool 2016, "Seven
     ways to improve example-based single image super resolution"), and takes as many times as long.
     """
     height, width = planes.shape[-2:]
@@ -38,16 +35,12 @@ def resolve(resolver: Resolver, planes: Tensor, resampling: Resampling, *, looks
         _padded(t.to(planes.device)).expand(len(planes), -1) for t in left_open((height, width), resampling)
     )
     total = torch.zeros_like(undone)
-    for axes, turned in _WAYS[:looks]:
-        shown = (
-            undone.flip(axes),
-            rows.flip(-1) if -2 in axes else rows,
-            columns.flip(-1) if -1 in axes else columns,
+    for way in WAYS[:looks]:
+        shares = (
+            rows.flip(-1) if -2 in way.mirrored else rows,
+            columns.flip(-1) if -1 in way.mirrored else columns,
         )
-        if turned:
-            total += _look(resolver, shown[0].transpose(-2, -1), shown[2], shown[1]).transpose(-2, -1).flip(axes)
-        else:
-            total += _look(resolver, *shown).flip(axes)
+        total += way.upright(_look(resolver, way.laid(undone), *(shares[::-1] if way.transposed else shares)))
     return total[..., :height, :width] / looks
 
 
