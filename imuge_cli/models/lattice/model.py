@@ -93,6 +93,28 @@ class _Evidence:
     probability: Tensor
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What V saw: the reception, its probability without a draft and with drafts (1 x 1 x H x W), and the last one or
+    two of those."""
+
+    reception: Reception
+    first: Tensor
+    probability: Tensor
+    drafts: tuple[Draft, ...]
+
+    @property
+    def draft(self) -> Draft:
+        """The last one."""
+        return self.drafts[-1]
+
+    @property
+    def calmest(self) -> Draft:
+        """The one that leaves less doubt: one that takes longer trusts pixels further, too far where they were damaged
+        more than pilots tell."""
+        return min(self.drafts, key=lambda draft: float(draft.doubt))
+
+
 class LatticeModel:
     """E, V and R over a keyed lattice, for one secret."""
 
@@ -153,26 +175,24 @@ class LatticeModel:
         described = fix.header is not None and networks.encoder is None
         canvas, known = self._canvas(pixels, frame, fix)
         seen = self._seen(carrier, self._receive(carrier, canvas, known, fix), described=described)
-        if described and float(seen[3][-1].doubt) > _COLOURED and is_toned(canvas, known):
+        if described and float(seen.draft.doubt) > _COLOURED and is_toned(canvas, known):
             grey = self._receive(carrier, without_colours(canvas), known, fix)
             grey = replace(grey, ramp=ramp_of(grey.picture, canvas, known))
             toned = self._seen(carrier, grey, described=True)
-            if float(toned[3][-1].doubt) < _BETTER * float(seen[3][-1].doubt):
-                seen = replace(toned[0], ramp=ramp_of(toned[0].picture, canvas, known)), *toned[1:]
-        reception, first, probability, drafts = seen
-        solution = drafts[-1]
-        if not _tells(carrier, reception, first, solution):
+            if float(toned.draft.doubt) < _BETTER * float(seen.draft.doubt):
+                received = replace(toned.reception, ramp=ramp_of(toned.reception.picture, canvas, known))
+                seen = replace(toned, reception=received)
+        reception, probability, calmest = seen.reception, seen.probability, seen.calmest
+        if not _tells(carrier, reception, seen.first, seen.draft):
             return Verified(frame=frame, header=fix.header, probability=nothing, legible=False)
-        doubt, unexplained = float(solution.doubt), False
+        doubt, unexplained = float(seen.draft.doubt), False
         if doubt > MISSED:
-            further, drafted = look_further(networks, carrier, reception, probability, solution)
+            further, drafted = look_further(networks, carrier, reception, probability, seen.draft)
             unexplained = _unexplained(carrier, reception, min(doubt, float(drafted.doubt)))
             # Otherwise what symbols contradict is left to them.
             if float((further > 0.5).float().mean()) > SEEN:
-                probability, drafts = further, (drafted,)
+                probability, calmest = further, drafted
         if described:
-            # A draft that takes longer trusts pixels further, too far where they were damaged more than pilots tell.
-            calmest = min(drafts, key=lambda drafted: float(drafted.doubt))
             probability = contradicted(networks, carrier, reception, probability, calmest)
         inside = probability[(0, 0, *box_of(frame))]
         shown = np.clip(plane_in_suspect(inside.cpu().numpy(), frame, (height, width)), 0, 1)
@@ -190,11 +210,9 @@ class LatticeModel:
             tone=tone(reception),
         )
 
-    def _seen(
-        self, carrier: Carrier, reception: Reception, *, described: bool
-    ) -> tuple[Reception, Tensor, Tensor, tuple[Draft, ...]]:
-        """The reception with levels where they were, V's probability without a draft and with drafts, 1 x 1 x H x W,
-        and the last one or two of those. described: whether symbols describe the picture in a way that is known."""
+    def _seen(self, carrier: Carrier, reception: Reception, *, described: bool) -> _Seen:
+        """What V sees once levels are where they were. described: whether symbols describe the picture in a way that is
+        known."""
         networks = self._networks
         first = torch.sigmoid(networks.first_look(reception, first_evidence(carrier, reception)))
         if described:
@@ -206,7 +224,7 @@ class LatticeModel:
         if behind is not None:
             first = behind
             probability, drafts = self._looked(carrier, reception, first, drafts[-1])
-        return reception, first, probability, drafts
+        return _Seen(reception, first, probability, drafts)
 
     def _looked(
         self, carrier: Carrier, reception: Reception, first: Tensor, before: Draft | None = None
