@@ -189,6 +189,8 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
         return window(self, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(model, "_UNSETTLED", 1.0)
+    # What is done with those that never settle is asked below.
+    monkeypatch.setattr(model, "_NEVER_SETTLED", 2.0)
     monkeypatch.setattr(model, "_MUCH_LOST", 0.0 if slow else 1.0)
     monkeypatch.setattr(LatticeNetworks, "solve", drafted)
     monkeypatch.setattr(model, "redraft", drafted_again)
@@ -244,6 +246,61 @@ def test_the_picture_before_counts_by_the_doubt_left(
     recovered = engine.recover(suspect, mask=truth, verification=verified).picture.as_uint8()
     middle = recovered[SQUARE][12:-12, 12:-12]
     assert np.all(np.abs(middle - 255 * (share * 0.8 + (1 - share) * 0.2)) <= 1)
+
+
+@pytest.mark.parametrize(
+    ("much", "doubts", "shares"),
+    [
+        (True, (0.8, 0.6), (0.5, 0.5)),
+        (True, (0.6, 0.8), (1.0, 0.0)),
+        (True, (0.8, 0.4), (0.0, 0.0)),
+        (False, (0.8, 0.6), (0.0, 0.0)),
+    ],
+)
+def test_what_never_settles_is_the_mean_of_the_first_and_last_drafts_and_not_held_against_symbols(
+    much: bool,
+    doubts: tuple[float, float],
+    shares: tuple[float, float],
+    engine: Imuge,
+    suspect: Picture,
+    verified: VerifyResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    solve, redraft = LatticeNetworks.solve, model.redraft
+    grey = dict(zip(doubts, (0.8, 0.2), strict=True))
+
+    def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
+        return replace(solve(self, *arguments, **options), doubt=torch.tensor(doubts[:1]))  # type: ignore[arg-type]
+
+    def drafted_again(before: Draft, denoised: torch.Tensor) -> Draft:
+        return replace(redraft(before, denoised), doubt=torch.tensor(doubts[1:]))
+
+    def looked(
+        self: LatticeNetworks,
+        reception: Reception,
+        mask: torch.Tensor,
+        solution: Draft,
+        window: tuple[slice, slice],
+        *,
+        looks: int = 1,
+    ) -> torch.Tensor:
+        level = grey[round(float(solution.doubt), 3)]
+        return torch.full_like(reception.picture[(..., *window)], level)
+
+    def held(*arguments: object) -> torch.Tensor:
+        return torch.zeros_like(arguments[4])  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(LatticeNetworks, "solve", drafted)
+    monkeypatch.setattr(model, "redraft", drafted_again)
+    monkeypatch.setattr(model, "_ROUNDS", 1)
+    monkeypatch.setattr(model, "_MOST_ROUNDS", 1)
+    monkeypatch.setattr(model, "_MUCH_LOST", 0.0 if much else 1.0)
+    monkeypatch.setattr(model.LatticeModel, "_finished", held)
+    monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
+    recovered = engine.recover(suspect, verification=verified).picture.as_uint8()
+    middle = recovered[SQUARE][12:-12, 12:-12]
+    expected = 255 * (shares[0] * 0.8 + shares[1] * 0.2)
+    assert np.all(np.abs(middle - expected) <= 1)
 
 
 @pytest.mark.parametrize(("little", "looks"), [(2**16, 8), (0, 4)])

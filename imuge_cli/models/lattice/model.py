@@ -58,6 +58,9 @@ _TOLERATED = 0.01
 # Where more of the picture is lost than the first, drafts take long to settle: then R has its say up to so many times,
 # as long as more doubt than the second is left, or a round leaves less than a share of it (docs/experiments.md).
 _MUCH_LOST, _FAR, _SETTLING, _MOST_ROUNDS = 0.3, 0.2, 0.8, 8
+# What leaves more than this after all rounds does not settle: symbols held against it mislead, and R's picture of the
+# first draft is as good as that of the last (docs/experiments.md).
+_NEVER_SETTLED = 0.5
 
 # Where brightness tells all colours, and a draft leaves more doubt than the first, they may have been taken away; they
 # were where a draft that supposes so leaves less than the second of the doubt.
@@ -291,12 +294,17 @@ class LatticeModel:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
         doubted = torch.maximum(lost, _suspected(evidence.probability)) if own_mask else lost
-        solution, seen = self._improved(evidence, lost, self._settled(evidence, doubted), own_mask=own_mask)
+        first = self._settled(evidence, doubted)
+        solution, seen = self._improved(evidence, lost, first, own_mask=own_mask)
         wanted = lost if restore_canvas else lost * _box(lost, rows, columns)
         box = _bounding_box(wanted[0, 0], _MARGIN)
-        if not seen or seen[-1][0] is not solution:
-            seen.append((solution, self._recovered(evidence, lost, solution, box)))
-        recovered = self._finished(evidence, lost, solution, _joined(seen), box)
+        if float(lost.mean()) > _MUCH_LOST and float(solution.doubt) > _NEVER_SETTLED:
+            ends = [first] if first is solution else [first, solution]
+            recovered = torch.stack([self._recovered(evidence, lost, draft, box) for draft in ends]).mean(0)
+        else:
+            if not seen or seen[-1][0] is not solution:
+                seen.append((solution, self._recovered(evidence, lost, solution, box)))
+            recovered = self._finished(evidence, lost, solution, _joined(seen), box)
         whole = to_array(as_suspect(evidence.reception, recovered).clamp(0, 255))
         information = float(solution.information)
         # What lies around the picture never was part of it, and stays, or is left out.
