@@ -57,6 +57,8 @@ _SUSPECTED_NEARBY, _SUSPECTED, _HARDLY_MORE = 0.08, 0.5, 0.02
 _SCALE_TOLERANCE = 1e-3
 # Inside a frame the search finds the scale of small pictures less well, and seals tell whether it was one.
 _FRAMED_TOLERANCE = 3e-3
+# The share of a suspect that may be suspected without proof in a picture that is called intact (docs/experiments.md).
+_WAVERING_SHARE = 0.05
 # Where the original ends a block of the lattice (8 working pixels) shows some of what lies around it as well.
 _EDGE = 8
 
@@ -249,7 +251,9 @@ class Imuge:
         # Without a header pilots alone may still show what was changed, but not that nothing was; nor is anything
         # intact that contradicts what was sent.
         known = verified.header is not None or verified.assumed
-        tells = verified.legible and (bool(mask.any()) or (known and not verified.unexplained))
+        tells = verified.legible and (
+            bool(mask.any()) or (known and not verified.unexplained and not _wavers(verified))
+        )
         verdict = "not-found" if verified.frame is None or not tells else "tampered" if mask.any() else "intact"
         return VerifyResult(
             verdict=verdict,
@@ -434,6 +438,12 @@ def _mask_of(verified: Verified) -> Mask:
     inside = np.where(verified.foreign, np.float32(0), verified.probability)
     mask: Mask = clean(binarize(inside, guard=guard)) | verified.foreign
     return mask
+
+
+def _wavers(verified: Verified) -> bool:
+    """Whether so much of a picture is more likely changed than not that nobody can call it intact, if no part of that
+    convinces."""
+    return verified.forewarned and float((verified.probability > 0.5).mean()) > _WAVERING_SHARE
 
 
 def _around(verified: Verified, mask: Mask) -> Mask | None:

@@ -19,6 +19,8 @@ from imuge_cli.image.picture import Picture
 from imuge_cli.keys import Secret
 from imuge_cli.mask.cleanup import enlarged
 from imuge_cli.metrics.fidelity import local_psnr, psnr
+from imuge_cli.models.lattice.model import LatticeModel
+from imuge_cli.models.protocol import Verified
 
 Mask = NDArray[np.bool_]
 SQUARE = (slice(64, 144), slice(80, 160))
@@ -76,6 +78,47 @@ def test_immunizing_is_hardly_visible_and_described(sent: ImmunizeResult, origin
     assert (sent.model, sent.key_kind, sent.device) == ("lattice", "published", "cpu")
     assert sent.weights_sha256 is not None
     assert sent.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("forewarned", "rows", "peak", "verdict"),
+    [
+        (True, 40, 0.9, "not-found"),
+        (True, 10, 0.9, "intact"),
+        (True, 40, 0.4, "intact"),
+        (False, 40, 0.9, "intact"),
+        (True, 40, 0.99, "tampered"),
+    ],
+)
+def test_what_is_widely_suspected_and_nowhere_certain_is_not_called_intact(
+    forewarned: bool,
+    rows: int,
+    peak: float,
+    verdict: str,
+    engine: Imuge,
+    sent: ImmunizeResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    verify = LatticeModel.verify
+
+    def wavering(self: LatticeModel, pixels: Pixels8) -> Verified:
+        told = verify(self, pixels)
+        assert told.frame is not None
+        probability = np.zeros_like(told.probability)
+        probability[64 : 64 + rows, 64:192] = peak
+        return replace(told, probability=probability, forewarned=forewarned)
+
+    monkeypatch.setattr(LatticeModel, "verify", wavering)
+    result = engine.verify(sent.picture)
+    assert result.verdict == verdict and not result.contradicted
+    assert result.mask.any() == (verdict == "tampered")
+    assert result.synchronisation is not None
+    if verdict == "not-found":
+        with pytest.raises(NotImmunizedError, match="too little"):
+            engine.recover(sent.picture, verification=result)
+        # Who knows what was changed, gets it back.
+        recovered = engine.recover(sent.picture, mask=box(), verification=result)
+        assert np.any(recovered.picture.pixels != sent.picture.pixels)
 
 
 def test_an_untouched_picture_is_intact(engine: Imuge, sent: ImmunizeResult) -> None:
