@@ -206,6 +206,21 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
     assert seen[-1].decoder is given[taken].decoder and float(seen[-1].doubt) == pytest.approx(doubts[taken] / 10)
 
 
+def redrafted_once(monkeypatch: pytest.MonkeyPatch, doubts: tuple[float, float]) -> None:
+    """One round, whose drafts before and after it leave these doubts."""
+    solve, redraft = LatticeNetworks.solve, model.redraft
+
+    def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
+        return replace(solve(self, *arguments, **options), doubt=torch.tensor(doubts[:1]))  # type: ignore[arg-type]
+
+    def drafted_again(before: Draft, denoised: torch.Tensor) -> Draft:
+        return replace(redraft(before, denoised), doubt=torch.tensor(doubts[1:]))
+
+    monkeypatch.setattr(LatticeNetworks, "solve", drafted)
+    monkeypatch.setattr(model, "redraft", drafted_again)
+    monkeypatch.setattr(model, "_ROUNDS", 1)
+
+
 @pytest.mark.parametrize(("doubts", "share"), [((0.1, 0.1), 1 / 3), ((0.3, 0.1), 1 / 7), ((0.02, 0.04), 0.5)])
 def test_the_picture_before_counts_by_the_doubt_left(
     doubts: tuple[float, float],
@@ -215,14 +230,7 @@ def test_the_picture_before_counts_by_the_doubt_left(
     verified: VerifyResult,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    solve, redraft = LatticeNetworks.solve, model.redraft
     drawn: list[Draft] = []
-
-    def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
-        return replace(solve(self, *arguments, **options), doubt=torch.tensor(doubts[:1]))  # type: ignore[arg-type]
-
-    def drafted_again(before: Draft, denoised: torch.Tensor) -> Draft:
-        return replace(redraft(before, denoised), doubt=torch.tensor(doubts[1:]))
 
     def looked(
         self: LatticeNetworks,
@@ -236,9 +244,7 @@ def test_the_picture_before_counts_by_the_doubt_left(
         drawn.append(solution)
         return torch.full_like(reception.picture[(..., *window)], 0.8 if len(drawn) == 1 else 0.2)
 
-    monkeypatch.setattr(LatticeNetworks, "solve", drafted)
-    monkeypatch.setattr(model, "redraft", drafted_again)
-    monkeypatch.setattr(model, "_ROUNDS", 1)
+    redrafted_once(monkeypatch, doubts)
     monkeypatch.setattr(model.LatticeModel, "_finished", as_drawn)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
     truth = np.zeros(ORIGINAL.shape[:2], bool)
@@ -266,14 +272,7 @@ def test_what_never_settles_is_the_mean_of_the_first_and_last_drafts_and_not_hel
     verified: VerifyResult,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    solve, redraft = LatticeNetworks.solve, model.redraft
     grey = dict(zip(doubts, (0.8, 0.2), strict=True))
-
-    def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
-        return replace(solve(self, *arguments, **options), doubt=torch.tensor(doubts[:1]))  # type: ignore[arg-type]
-
-    def drafted_again(before: Draft, denoised: torch.Tensor) -> Draft:
-        return replace(redraft(before, denoised), doubt=torch.tensor(doubts[1:]))
 
     def looked(
         self: LatticeNetworks,
@@ -290,9 +289,7 @@ def test_what_never_settles_is_the_mean_of_the_first_and_last_drafts_and_not_hel
     def held(*arguments: object) -> torch.Tensor:
         return torch.zeros_like(arguments[4])  # type: ignore[call-overload,no-any-return]
 
-    monkeypatch.setattr(LatticeNetworks, "solve", drafted)
-    monkeypatch.setattr(model, "redraft", drafted_again)
-    monkeypatch.setattr(model, "_ROUNDS", 1)
+    redrafted_once(monkeypatch, doubts)
     monkeypatch.setattr(model, "_MOST_ROUNDS", 1)
     monkeypatch.setattr(model, "_MUCH_LOST", 0.0 if much else 1.0)
     monkeypatch.setattr(model.LatticeModel, "_finished", held)
