@@ -18,7 +18,7 @@ from imuge_cli.image.picture import Picture
 from imuge_cli.lattice.placement import ORIENTATIONS
 from imuge_cli.mask.cleanup import enlarged
 from imuge_cli.metrics.fidelity import local_psnr, psnr
-from imuge_cli.models.lattice import model
+from imuge_cli.models.lattice import seeing
 from imuge_cli.models.lattice.model import LatticeModel
 from imuge_cli.models.protocol import Verified
 
@@ -147,15 +147,15 @@ def test_where_blocks_tell_nothing_the_picture_is_named_and_no_verdict_given(
     sent = engine.immunize(Picture(pixels=photograph("astronaut", 0, 0, 256, 256)), image_id=77).picture.as_uint8()
     suspect = Picture(pixels=apply(parse("noise:7"), sent, np.random.default_rng(1)).image)
     assert engine.verify(suspect).verdict == "intact"
-    monkeypatch.setattr(model, "_LEAST_AGREEMENT", 0.6)
-    monkeypatch.setattr(model, "_LITTLE_DOUBT", 0.0)
+    monkeypatch.setattr(seeing, "_LEAST_AGREEMENT", 0.6)
+    monkeypatch.setattr(seeing, "_LITTLE_DOUBT", 0.0)
     found = engine.verify(suspect)
     assert (found.verdict, found.image_id, found.mask.any()) == ("not-found", 77, False)
     assert found.synchronisation is not None and found.synchronisation.header_read
     with pytest.raises(NotImmunizedError, match="too little"):
         engine.recover(suspect, verification=found)
     # The symbols that fit the draft are evidence enough.
-    monkeypatch.setattr(model, "_LITTLE_DOUBT", 1.0)
+    monkeypatch.setattr(seeing, "_LITTLE_DOUBT", 1.0)
     assert engine.verify(suspect).verdict == "intact"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.benchmark.cases import in_frame
 from imuge_cli.image.picture import Picture
 from imuge_cli.metrics.fidelity import local_psnr
-from imuge_cli.models.lattice import model
+from imuge_cli.models.lattice import model, recovering
 from imuge_cli.models.lattice.family import LatticeNetworks
 from imuge_cli.models.lattice.receiver import PERSISTENT, THOROUGH, Draft, Effort
 from imuge_cli.models.lattice.reception import Reception
@@ -24,14 +25,7 @@ ORIGINAL = photograph("coffee", 20, 60, 160, 176)
 SQUARE = (slice(40, 80), slice(48, 96))
 
 
-def as_drawn(
-    self: model.LatticeModel,
-    evidence: object,
-    lost: torch.Tensor,
-    solution: Draft,
-    recovered: torch.Tensor,
-    box: object,
-) -> torch.Tensor:
+def as_drawn(self: recovering.Recovery, solution: Draft, recovered: torch.Tensor, box: object) -> torch.Tensor:
     """In place of `_finished`: what the networks drew, as it is."""
     return recovered
 
@@ -105,11 +99,11 @@ def test_what_v_wavers_over_is_believed(
 ) -> None:
     """told: the mask is a person's, not V's. level: V's probability beside its mask. doubted: what of it counts."""
     shown = []
-    settled = model.LatticeModel._settled
+    solve = LatticeNetworks.solve
 
-    def asked(self: model.LatticeModel, evidence: model._Evidence, probability: torch.Tensor) -> Draft:
-        shown.append(probability)
-        return settled(self, evidence, probability)
+    def asked(self: LatticeNetworks, *arguments: Any, **options: Any) -> Draft:
+        shown.append(arguments[2])
+        return solve(self, *arguments, **options)
 
     recover = model.LatticeModel.recover
 
@@ -121,7 +115,7 @@ def test_what_v_wavers_over_is_believed(
         found = replace(found, evidence=replace(found.evidence, probability=probability))
         return recover(self, pixels, found, *rest, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(model.LatticeModel, "_settled", asked)
+    monkeypatch.setattr(LatticeNetworks, "solve", asked)
     monkeypatch.setattr(model.LatticeModel, "recover", wavering)
     engine.recover(suspect, mask=verified.mask if told else None, verification=verified)
     assert set(shown[0].unique().tolist()) == {np.float32(doubted).item(), 1.0}
@@ -165,7 +159,7 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
 ) -> None:
     """told: the mask is a person's, not V's. slow: so much is lost that drafts may take long to settle. doubts: as the
     draft leaves it, and each that follows. tried: how many follow; taken: the number of the one recovered from."""
-    solve, redraft, window = LatticeNetworks.solve, model.redraft, LatticeNetworks.recover_window
+    solve, redraft, window = LatticeNetworks.solve, recovering.redraft, LatticeNetworks.recover_window
     given: list[Draft] = []
     seen: list[Draft] = []
 
@@ -188,12 +182,12 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
         seen.append(arguments[2])  # type: ignore[arg-type]
         return window(self, *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(model, "_UNSETTLED", 1.0)
+    monkeypatch.setattr(recovering, "_UNSETTLED", 1.0)
     # What is done with those that never settle is asked below.
-    monkeypatch.setattr(model, "_NEVER_SETTLED", 2.0)
-    monkeypatch.setattr(model, "_MUCH_LOST", 0.0 if slow else 1.0)
+    monkeypatch.setattr(recovering, "_NEVER_SETTLED", 2.0)
+    monkeypatch.setattr(recovering, "_MUCH_LOST", 0.0 if slow else 1.0)
     monkeypatch.setattr(LatticeNetworks, "solve", drafted)
-    monkeypatch.setattr(model, "redraft", drafted_again)
+    monkeypatch.setattr(recovering, "redraft", drafted_again)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
     truth = np.zeros(ORIGINAL.shape[:2], bool)
     truth[SQUARE] = True
@@ -208,7 +202,7 @@ def test_the_networks_have_their_say_as_long_as_there_is_doubt(
 
 def redrafted_once(monkeypatch: pytest.MonkeyPatch, doubts: tuple[float, float]) -> None:
     """One round, whose drafts before and after it leave these doubts."""
-    solve, redraft = LatticeNetworks.solve, model.redraft
+    solve, redraft = LatticeNetworks.solve, recovering.redraft
 
     def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
         return replace(solve(self, *arguments, **options), doubt=torch.tensor(doubts[:1]))  # type: ignore[arg-type]
@@ -217,8 +211,8 @@ def redrafted_once(monkeypatch: pytest.MonkeyPatch, doubts: tuple[float, float])
         return replace(redraft(before, denoised), doubt=torch.tensor(doubts[1:]))
 
     monkeypatch.setattr(LatticeNetworks, "solve", drafted)
-    monkeypatch.setattr(model, "redraft", drafted_again)
-    monkeypatch.setattr(model, "_ROUNDS", 1)
+    monkeypatch.setattr(recovering, "redraft", drafted_again)
+    monkeypatch.setattr(recovering, "_ROUNDS", 1)
 
 
 @pytest.mark.parametrize(("doubts", "share"), [((0.1, 0.1), 1 / 3), ((0.3, 0.1), 1 / 7), ((0.02, 0.04), 0.5)])
@@ -245,7 +239,7 @@ def test_the_picture_before_counts_by_the_doubt_left(
         return torch.full_like(reception.picture[(..., *window)], 0.8 if len(drawn) == 1 else 0.2)
 
     redrafted_once(monkeypatch, doubts)
-    monkeypatch.setattr(model.LatticeModel, "_finished", as_drawn)
+    monkeypatch.setattr(recovering.Recovery, "_finished", as_drawn)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
     truth = np.zeros(ORIGINAL.shape[:2], bool)
     truth[SQUARE] = True
@@ -287,12 +281,12 @@ def test_what_never_settles_is_the_mean_of_the_first_and_last_drafts_and_not_hel
         return torch.full_like(reception.picture[(..., *window)], level)
 
     def held(*arguments: object) -> torch.Tensor:
-        return torch.zeros_like(arguments[4])  # type: ignore[call-overload,no-any-return]
+        return torch.zeros_like(arguments[2])  # type: ignore[call-overload,no-any-return]
 
     redrafted_once(monkeypatch, doubts)
-    monkeypatch.setattr(model, "_MOST_ROUNDS", 1)
-    monkeypatch.setattr(model, "_MUCH_LOST", 0.0 if much else 1.0)
-    monkeypatch.setattr(model.LatticeModel, "_finished", held)
+    monkeypatch.setattr(recovering, "_MOST_ROUNDS", 1)
+    monkeypatch.setattr(recovering, "_MUCH_LOST", 0.0 if much else 1.0)
+    monkeypatch.setattr(recovering.Recovery, "_finished", held)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
     recovered = engine.recover(suspect, verification=verified).picture.as_uint8()
     middle = recovered[SQUARE][12:-12, 12:-12]
@@ -311,7 +305,7 @@ def test_the_networks_look_the_more_ways_the_less_there_is_to_see(
         seen[:] = [(self, arguments, result)]
         return result
 
-    monkeypatch.setattr(model, "_LITTLE", little)
+    monkeypatch.setattr(recovering, "_LITTLE", little)
     monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
     engine.recover(suspect, verification=verified)
     networks, (reception, mask, solution, box), result = seen[0]
@@ -342,7 +336,7 @@ def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypa
     lost = np.zeros((192, 192), bool)
     lost[72:120, 72:120] = True
     pixels[lost] = 200
-    rounds, gains = model._ROUNDS, []
+    rounds, gains = recovering._ROUNDS, []
     for seed in (1, 2, 3):
         cropped = apply(parse("crop:0.5"), pixels, np.random.default_rng(seed))
         suspect, truth = Picture(pixels=cropped.image), cropped.follow(lost)
@@ -350,8 +344,8 @@ def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypa
         verified = engine.verify(suspect)
         quality = []
         for number in (0, rounds):
-            monkeypatch.setattr(model, "_ROUNDS", number)
-            monkeypatch.setattr(model, "_MOST_ROUNDS", number)
+            monkeypatch.setattr(recovering, "_ROUNDS", number)
+            monkeypatch.setattr(recovering, "_MOST_ROUNDS", number)
             recovered = engine.recover(suspect, mask=truth, verification=verified).picture.as_uint8()
             quality.append(local_psnr(reference, recovered, truth))
         gains.append(quality[1] - quality[0])
@@ -376,7 +370,7 @@ def test_pictures_held_against_the_symbols_and_drawn_again_are_better(
         for plain in (True, False):
             with monkeypatch.context() as patched:
                 if plain:
-                    patched.setattr(model.LatticeModel, "_finished", as_drawn)
+                    patched.setattr(recovering.Recovery, "_finished", as_drawn)
                 recovered = engine.recover(suspect, mask=truth, verification=verified).picture.as_uint8()
             quality.append(local_psnr(reference, recovered, truth))
         gains.append(quality[1] - quality[0])
