@@ -16,9 +16,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT_VERSION = 3
-# Version 2 has no synchronization template, a calm block's gate of .60, and working sizes in multiples of 16.
-READABLE_VERSIONS = (2, 3)
+FORMAT_VERSION = 4
+# Version 3 has no fine slots, and a calm block's gate of .58; version 2 moreover no synchronization template, a calm
+# block's gate of .60, and working sizes in multiples of 16.
+READABLE_VERSIONS = (2, 3, 4)
+FINE_SINCE = 4
+"""The first format version with fine slots."""
 FAMILIES = ("lattice", "imuge", "imuge_plus")
 STRENGTHS = ("subtle", "balanced", "strong")
 _FIELDS = (

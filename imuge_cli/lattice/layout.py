@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imuge_cli.keys import Secret, plane_bytes
-from imuge_cli.lattice.transform import SLOTS
+from imuge_cli.lattice.transform import FINE_SLOTS, SLOTS
 
 SLOT_COUNT = len(SLOTS)
 DATA_SLOTS = SLOT_COUNT - 2
@@ -36,7 +36,7 @@ class Layout:
 def make_layout(secret: Secret, rows: int, columns: int, *, top: int = 0, left: int = 0) -> Layout:
     """The layout of the blocks [top, top + rows) x [left, left + columns) under a secret.
 
-    Format versions 1 to 3: 2 bytes of dither a slot (little endian, over 65,536), then 8 bytes a block: pilot slot
+    Format versions 1 to 4: 2 bytes of dither a slot (little endian, over 65,536), then 8 bytes a block: pilot slot
     (byte 0 modulo 8), header slot (byte 1 modulo 7, over the remaining robust slots), chip number (bytes 2 to 5),
     inversion (lowest bit of byte 6).
     """
@@ -56,3 +56,12 @@ def make_layout(secret: Secret, rows: int, columns: int, *, top: int = 0, left: 
         chips=chips,
         flips=(layout_bytes[..., 6] & 1).astype(bool),
     )
+
+
+def fine_dither(secret: Secret, rows: int, columns: int) -> NDArray[np.float32]:
+    """The dither of the fine slots of `rows` x `columns` blocks, 24 x rows x columns, float32 in [0, 1), in cells.
+
+    Format version 4: 2 bytes a slot (little endian, over 65,536).
+    """
+    plane = plane_bytes(secret.subkey("lattice fine dither"), rows, columns, 2 * len(FINE_SLOTS))
+    return np.ascontiguousarray(plane.view("<u2").transpose(2, 0, 1)).astype(np.float32) / np.float32(65536)

@@ -12,26 +12,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from imuge_cli.lattice.transform import BLOCK, SLOTS
+from imuge_cli.lattice.transform import BLOCK, SLOTS, Slots
 
 # Rounding to whole grey levels, as it shows in differences of neighbours; grey levels squared.
 _ROUNDING = 2.0
 
 
-def log_roughness(plane: Tensor) -> Tensor:
-    """Natural logarithm of the mean square of neighbours' differences, down and across, as each slot weighs the two.
+def log_roughness(plane: Tensor, slots: Slots = SLOTS) -> Tensor:
+    """Natural logarithm of the mean square of neighbours' differences, down and across, as each of S slots weighs
+    the two.
 
-    plane: luma, N x 1 x H x W, grey levels. Returns N x 14 x H//8 x W//8.
+    plane: luma, N x 1 x H x W, grey levels. Returns N x S x H//8 x W//8.
     """
     down, across = (
         functional.avg_pool2d(functional.pad(plane.diff(dim=dim) ** 2, padding), BLOCK)
         for dim, padding in ((-2, (0, 0, 0, 1)), (-1, (0, 1, 0, 0)))
     )
-    vertical = _vertical_shares(plane.device)
+    vertical = _vertical_shares(plane.device, slots)
     return torch.log(vertical * down + (1 - vertical) * across + _ROUNDING)
 
 
 @lru_cache(maxsize=4)
-def _vertical_shares(device: torch.device) -> Tensor:
-    """How far each slot's frequency lies in the vertical: 14 x 1 x 1, in [0, 1]."""
-    return torch.tensor([row / (row + column) for row, column in SLOTS], device=device)[:, None, None]
+def _vertical_shares(device: torch.device, slots: Slots) -> Tensor:
+    """How far each slot's frequency lies in the vertical: S x 1 x 1, in [0, 1]."""
+    return torch.tensor([row / (row + column) for row, column in slots], device=device)[:, None, None]

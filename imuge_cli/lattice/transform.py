@@ -14,6 +14,12 @@ SLOTS: tuple[tuple[int, int], ...] = (
     (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1),
     (2, 2), (0, 3), (3, 0), (1, 3), (3, 1), (2, 3), (3, 2),
 )  # fmt: skip
+# Further ones, by about how JPEG spares them: format version 4 sends more in them with a much smaller step.
+FINE_SLOTS: tuple[tuple[int, int], ...] = (
+    (4, 0), (0, 4), (4, 1), (1, 4), (3, 3), (4, 2), (2, 4), (5, 0), (0, 5), (5, 1), (1, 5), (4, 3),
+    (3, 4), (5, 2), (2, 5), (6, 0), (0, 6), (4, 4), (6, 1), (1, 6), (5, 3), (3, 5), (7, 0), (0, 7),
+)  # fmt: skip
+Slots = tuple[tuple[int, int], ...]
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -28,10 +34,10 @@ def dct_matrix(size: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def slot_basis(device: torch.device) -> Tensor:
-    """The basis pictures of the slots: 14 x 64 (pixels of a block in rows), float32."""
+def slot_basis(device: torch.device, slots: Slots = SLOTS) -> Tensor:
+    """The basis pictures of S slots: S x 64 (pixels of a block in rows), float32."""
     d = dct_matrix(BLOCK)
-    return torch.stack([torch.outer(d[u], d[v]) for u, v in SLOTS]).flatten(1).float().to(device)
+    return torch.stack([torch.outer(d[u], d[v]) for u, v in slots]).flatten(1).float().to(device)
 
 
 def luma(rgb: Tensor) -> Tensor:
@@ -40,15 +46,16 @@ def luma(rgb: Tensor) -> Tensor:
     return r * rgb[:, 0:1] + g * rgb[:, 1:2] + b * rgb[:, 2:3]
 
 
-def analyse(plane: Tensor) -> Tensor:
-    """Slot coefficients of luma N x 1 x H x W (grey levels): N x 14 x H//8 x W//8; a partial block is left out."""
+def analyse(plane: Tensor, slots: Slots = SLOTS) -> Tensor:
+    """Coefficients of S slots of luma N x 1 x H x W (grey levels): N x S x H//8 x W//8; a partial block is left out."""
     rows, columns = plane.shape[-2] // BLOCK, plane.shape[-1] // BLOCK
     pixels = functional.pixel_unshuffle(plane[..., : rows * BLOCK, : columns * BLOCK], BLOCK)
-    return torch.einsum("sp,nphw->nshw", slot_basis(plane.device), pixels)
+    return torch.einsum("sp,nphw->nshw", slot_basis(plane.device, slots), pixels)
 
 
-def synthesise(coefficients: Tensor, height: int, width: int) -> Tensor:
-    """The luma N x 1 x height x width that slot coefficients N x 14 x h x w stand for; zero in partial blocks."""
-    pixels = torch.einsum("sp,nshw->nphw", slot_basis(coefficients.device), coefficients)
+def synthesise(coefficients: Tensor, height: int, width: int, slots: Slots = SLOTS) -> Tensor:
+    """The luma N x 1 x height x width that coefficients of S slots, N x S x h x w, stand for; zero in partial
+    blocks."""
+    pixels = torch.einsum("sp,nshw->nphw", slot_basis(coefficients.device, slots), coefficients)
     plane = functional.pixel_shuffle(pixels, BLOCK)
     return functional.pad(plane, (0, width - plane.shape[-1], 0, height - plane.shape[-2]))

@@ -95,11 +95,59 @@ class Mixing:
         return hartley(values.view(len(values), self.transforms, -1)).flatten(1)
 
 
-def make_mixing(secret: Secret, inputs: int, outputs: int, device: torch.device) -> Mixing:
-    """The mixing under a secret. Format versions 2 and 3: it depends on the secret and the two counts alone."""
+@dataclass(frozen=True)
+class MixingPair:
+    """Two mixings of the same coefficients, one's symbols after the other's.
+
+    Each counts by the root of its share of the length, so that columns are orthonormal where all rows are kept, as with
+    one mixing, and a row's power is the same in both.
+    """
+
+    first: Mixing
+    second: Mixing
+
+    @property
+    def outputs(self) -> int:
+        """Of both."""
+        return self.first.outputs + self.second.outputs
+
+    @property
+    def length(self) -> int:
+        """Of both."""
+        return self.first.length + self.second.length
+
+    def forward(self, values: Tensor) -> Tensor:
+        """N x inputs to N x outputs."""
+        return torch.cat([weight * part.forward(values) for weight, part in self._parts()], 1)
+
+    def transposed(self, symbols: Tensor) -> Tensor:
+        """N x outputs to N x inputs: the adjoint of `forward`."""
+        told = torch.split(symbols, [self.first.outputs, self.second.outputs], 1)
+        parts = [weight * part.transposed(own) for (weight, part), own in zip(self._parts(), told, strict=True)]
+        return parts[0] + parts[1]
+
+    def spread(self, symbols: Tensor) -> Tensor:
+        """N x outputs to N x length: see `Mixing.spread`."""
+        first, second = torch.split(symbols, [self.first.outputs, self.second.outputs], 1)
+        return torch.cat([self.first.spread(first), self.second.spread(second)], 1)
+
+    def normal(self, values: Tensor, spread: Tensor) -> Tensor:
+        """See `Mixing.normal`."""
+        told = torch.split(spread, [self.first.length, self.second.length], 1)
+        parts = [weight**2 * part.normal(values, own) for (weight, part), own in zip(self._parts(), told, strict=True)]
+        return parts[0] + parts[1]
+
+    def _parts(self) -> list[tuple[float, Mixing]]:
+        return [((part.length / self.length) ** 0.5, part) for part in (self.first, self.second)]
+
+
+def make_mixing(
+    secret: Secret, inputs: int, outputs: int, device: torch.device, *, name: str = "payload mixing"
+) -> Mixing:
+    """The mixing under a secret. Format versions 2 to 4: it depends on the secret, the name and the counts alone."""
     transforms = -(-max(inputs, outputs) // LONGEST)
     length = transforms * fast_length(-(-max(inputs, outputs) // transforms))
-    name = f"payload mixing {inputs} {outputs}"
+    name = f"{name} {inputs} {outputs}"
     positions = keyed_permutation(secret.subkey(name + " positions"), length)[:inputs]
     rows = keyed_permutation(secret.subkey(name + " rows"), length)[:outputs]
     signs = keyed_signs(secret.subkey(name + " signs"), inputs)

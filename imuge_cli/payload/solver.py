@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from imuge_cli.lattice.transform import BLOCK
-from imuge_cli.payload.mixing import Mixing
+from imuge_cli.payload.mixing import Mixing, MixingPair
 from imuge_cli.payload.source import (
     BAND,
     SOURCE_BLOCK,
@@ -39,7 +39,7 @@ class SymbolEvidence:
     values: N x outputs, in the units of A u. precision: N x outputs, one over the noise variance; 0 = lost.
     """
 
-    mixing: Mixing
+    mixing: Mixing | MixingPair
     values: Tensor
     precision: Tensor
 
@@ -98,7 +98,7 @@ def _of_blocks(precision: Tensor, blocks: Tensor) -> Tensor:
 
 
 def _apply(
-    u: Tensor, grid: SourceGrid, prior: Tensor, mixing: Mixing, spread: Tensor | None, shown: _Shown | None
+    u: Tensor, grid: SourceGrid, prior: Tensor, mixing: Mixing | MixingPair, spread: Tensor | None, shown: _Shown | None
 ) -> Tensor:
     result = u * prior if spread is None else u * prior + mixing.normal(u, spread)
     if shown is not None:

@@ -1,6 +1,6 @@
-"""Writes what format version 3 says, for test_golden.py to compare with: run it once for a new format version.
+"""Writes what format versions 3 and 4 say, for test_golden.py to compare with: run it once for a new format version.
 
-Pictures made with format versions 2 and 3 must be found and read by every later version, so these files never change.
+Pictures made with format versions 2 to 4 must be found and read by every later version, so these files never change.
     python tests/golden/make.py
 """
 
@@ -24,8 +24,9 @@ from imuge_cli.api import Imuge  # noqa: E402
 from imuge_cli.image.picture import Picture  # noqa: E402
 from imuge_cli.image.write import write_picture  # noqa: E402
 from imuge_cli.keys import Secret, keyed_permutation, keyed_signs, plane_bytes  # noqa: E402
+from imuge_cli.lattice.gates import BUSY, CALM, FINE_CALM  # noqa: E402
 from imuge_cli.lattice.header import CODE_BITS, Header, encode_header  # noqa: E402
-from imuge_cli.lattice.layout import make_layout  # noqa: E402
+from imuge_cli.lattice.layout import fine_dither, make_layout  # noqa: E402
 from imuge_cli.lattice.template import (  # noqa: E402
     PERIOD,
     PITCH,
@@ -35,15 +36,22 @@ from imuge_cli.lattice.template import (  # noqa: E402
     template_dither,
     template_filter,
 )
-from imuge_cli.lattice.transform import SLOTS  # noqa: E402
-from imuge_cli.models.lattice.carrier import CHIP_PHASE, GAINS, STEPS, make_carrier  # noqa: E402
+from imuge_cli.lattice.transform import FINE_SLOTS, SLOTS  # noqa: E402
+from imuge_cli.models.lattice.carrier import (  # noqa: E402
+    CHIP_PHASE,
+    FINE_GAIN,
+    FINE_STEP,
+    GAINS,
+    STEPS,
+    make_carrier,
+)
 from imuge_cli.models.lattice.sender import describe  # noqa: E402
 from imuge_cli.payload.mixing import make_mixing  # noqa: E402
 from imuge_cli.payload.source import frequencies, sender_scale  # noqa: E402
 
 HEIGHT, WIDTH, IMAGE_ID = 128, 160, 123456
-FACTS = FOLDER / "format-3.json"
-PICTURES = {2: FOLDER / "format-2.png", 3: FOLDER / "format-3.png"}
+FACTS, FINE_FACTS = FOLDER / "format-3.json", FOLDER / "format-4.json"
+PICTURES = {version: FOLDER / f"format-{version}.png" for version in (2, 3, 4)}
 HEADER = Header(version=3, family=0, strength=1, height=HEIGHT, width=WIDTH, image_id=IMAGE_ID, level=4)
 
 
@@ -56,6 +64,30 @@ def facts() -> dict[str, Any]:
         "template": _template(),
         "mixing": _mixing(),
         "source": _source(),
+    }
+
+
+def fine_facts() -> dict[str, Any]:
+    """What format version 4 has beside all that."""
+    secret = Secret.default()
+    carrier = make_carrier(secret, HEIGHT, WIDTH, torch.device("cpu"))
+    assert carrier.fine is not None
+    symbols = describe(carrier, to_tensor(drawn(HEIGHT, WIDTH)))[0, carrier.mixing.outputs :]
+    mixing = carrier.fine.mixing
+    return {
+        "fine": {
+            "slots": [list(s) for s in FINE_SLOTS],
+            "dither": _rounded(fine_dither(secret, 4, 5)[:, 3, 2], 7),
+            "step": FINE_STEP,
+            "gain": FINE_GAIN,
+            "gates": [CALM, FINE_CALM, BUSY],
+            "lengths": [mixing.first.length, mixing.second.length],
+            "positions": mixing.second.positions[:32].tolist(),
+            "rows": mixing.second.rows[:32].tolist(),
+            "signs": "".join("+" if s > 0 else "-" for s in mixing.second.signs[:64]),
+            "amplitude": round(carrier.fine.amplitude, 4),
+            "symbols of the drawn picture": _rounded(symbols[::197].numpy(), 3),
+        }
     }
 
 
@@ -122,7 +154,7 @@ def _mixing() -> dict[str, Any]:
 
 
 def _source() -> dict[str, Any]:
-    carrier = make_carrier(Secret.default(), HEIGHT, WIDTH, torch.device("cpu"))
+    carrier = make_carrier(Secret.default(), HEIGHT, WIDTH, torch.device("cpu"), 3)
     symbols = describe(carrier, to_tensor(drawn(HEIGHT, WIDTH)))[0]
     channel, row, column = frequencies()
     return {
@@ -141,12 +173,13 @@ def _rounded(values: NDArray[np.generic], digits: int) -> list[float]:
 
 
 def main() -> None:
-    """Writes both files of this version; existing ones are kept."""
-    if not FACTS.exists():
-        FACTS.write_text(json.dumps(facts(), indent=1) + "\n", encoding="utf-8")
-    if not PICTURES[3].exists():
+    """Writes the files of this version; existing ones are kept."""
+    for path, told in ((FACTS, facts), (FINE_FACTS, fine_facts)):
+        if not path.exists():
+            path.write_text(json.dumps(told(), indent=1) + "\n", encoding="utf-8")
+    if not PICTURES[4].exists():
         sent = Imuge(device="cpu", exact=False).immunize(Picture(pixels=drawn(HEIGHT, WIDTH)), image_id=IMAGE_ID)
-        write_picture(sent.picture, PICTURES[3])
+        write_picture(sent.picture, PICTURES[4])
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_every_single_and_double_bit_error_is_noticed(header: Header) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": 0}, {"version": 1}, {"version": 4}, {"family": 3}, {"strength": 3}, {"height": 0}, {"width": 0}],
+    [{"version": 0}, {"version": 1}, {"version": 5}, {"family": 3}, {"strength": 3}, {"height": 0}, {"width": 0}],
 )
 def test_values_this_format_does_not_know_are_no_header(change: dict[str, int]) -> None:
     header = replace(HEADER, **change)

@@ -17,7 +17,7 @@ from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.lattice.transform import BLOCK, analyse, luma
-from imuge_cli.models.lattice.carrier import STEPS, Carrier, make_carrier, scale_of
+from imuge_cli.models.lattice.carrier import FINE_GAIN, FINE_STEP, STEPS, Carrier, make_carrier, scale_of
 from imuge_cli.models.lattice.channel import block_ratios, pilot_noise
 from imuge_cli.models.lattice.evidence import (
     Statistics,
@@ -121,10 +121,16 @@ def test_an_untouched_picture_is_received_almost_without_error(case: Case) -> No
 def test_the_symbols_arrive(case: Case) -> None:
     symbols = describe(case.carrier, case.original) / scale_of(case.levels)[:, None]
     reception = case.receive(case.immunized)
-    error = wrap(reception.data - symbols.view(2, 12, 32, 32) * case.carrier.gains)
+    assert reception.fine is not None and case.carrier.fine is not None
+    data, fine = symbols.view(2, 36, 32, 32).split([12, 24], 1)
+    error = wrap(reception.data - data * case.carrier.gains)
     assert float(error.abs().median()) < 0.06
     # How busy a block was is guessed from what arrived; that adds a little.
     claimed = float((reception.leak + reception.stretch**2 / 12 / reception.step**2).mean())
+    assert 0.8 * claimed < float((error**2).mean()) < 1.2 * claimed
+    # Rounding to whole grey levels says more in smaller cells.
+    error, told = wrap(reception.fine.data - fine * FINE_GAIN), reception.fine
+    claimed = float((told.leak + told.stretch**2 / 12 / (FINE_STEP * reception.step) ** 2).mean())
     assert 0.8 * claimed < float((error**2).mean()) < 1.2 * claimed
     # Power levels lie half an octave apart.
     for picture in symbols:
@@ -157,11 +163,12 @@ def test_the_doubt_is_what_symbols_lie_off(case: Case, size: int) -> None:
     masked = torch.zeros(2, 1, 32, 32)
     masked[..., 6 : 6 + size, 8 : 8 + size] = 1
     solution = draft(case.carrier, case.receive(case.immunized), pixels_of(masked), case.statistics, THOROUGH)
-    scale = case.carrier.amplitude * scale_of(case.levels)[:, None]
-    said = case.carrier.mixing.forward(solution.coefficients) / scale
+    assert case.carrier.fine is not None
+    scale = case.carrier.fine.amplitude * scale_of(case.levels)[:, None]
+    said = case.carrier.fine.mixing.forward(solution.coefficients) / scale
     sent = describe(case.carrier, case.original) / scale_of(case.levels)[:, None]
-    error = ((said - sent) ** 2).view(2, 12, 32, 32) * masked
-    true = error.sum((1, 2, 3)) / (12 * masked.sum((1, 2, 3)))
+    error = ((said - sent) ** 2).view(2, 36, 32, 32) * masked
+    true = error.sum((1, 2, 3)) / (36 * masked.sum((1, 2, 3)))
     ratio = solution.doubt / true
     assert 0.6 < float(ratio.min()) <= float(ratio.max()) < 1.7
 
@@ -277,17 +284,20 @@ def test_what_is_lost_carries_nothing(case: Case) -> None:
     whole = case.draft(reception, tampered).information
     tampered[..., : tampered.shape[-1] // 2] = 1
     half = case.draft(reception, tampered).information
-    symbols = 12 * tampered[0].numel()
-    assert (whole > 1.5 * symbols).all() and (whole < 4 * symbols).all()
+    symbols = 36 * tampered[0].numel()
+    assert (whole > 1.5 * symbols).all() and (whole < 3 * symbols).all()
     assert (half / whole).tolist() == pytest.approx([0.5] * len(whole), abs=0.08)
 
 
 def test_persistence_settles_what_most_is_missing_of(case: Case) -> None:
     doubted = torch.full((2, 1, 256, 256), 0.004)
     doubted[..., :192] = 1
-    reception = case.receive(case.immunized)
+    # With fine slots both ways settle.
+    before = make_carrier(SECRET, 256, 256, CPU, 3)
+    immunized, levels = send(before, case.original, case.code, STEP)
+    reception = receive(before, immunized.round(), case.code, levels, torch.ones_like(immunized[:, :1]), STEP)
     thorough, persistent = (
-        draft(case.carrier, reception, doubted, case.statistics, effort) for effort in (THOROUGH, PERSISTENT)
+        draft(before, reception, doubted, case.statistics, effort) for effort in (THOROUGH, PERSISTENT)
     )
     lost = (doubted == 1).float()
     assert bool((persistent.doubt < thorough.doubt).all())
@@ -394,7 +404,7 @@ def test_a_draft_held_against_the_symbols_is_told_by_its_doubt(case: Case, squar
 def test_a_draft_of_a_crop_is_no_surer_than_it_may_be(case: Case) -> None:
     inside = torch.zeros(2, 1, 256, 256)
     inside[..., 20:171, 28:179] = 1
-    reception = case.receive(case.immunized * inside + 128 * (1 - inside), inside)
+    reception = replace(case.receive(case.immunized * inside + 128 * (1 - inside), inside), fine=None)
     solution = draft(case.carrier, reception, torch.zeros(2, 1, 256, 256), case.statistics)
     decoder = solution.decoder
     sent = case.carrier.mixing.forward((analyse_source(case.original) / sender_scale(CPU)).flatten(1))
@@ -402,3 +412,34 @@ def test_a_draft_of_a_crop_is_no_surer_than_it_may_be(case: Case) -> None:
     true = (error * decoder.alive).sum((1, 2, 3)) / decoder.alive.sum((1, 2, 3))
     assert bool((true > 0.05).all())
     assert float((solution.doubt / true).min()) > 0.85 and float((solution.doubt / true).max()) < 1.6
+
+
+def test_fine_slots_tell_what_was_cut_away(case: Case) -> None:
+    inside = torch.zeros(2, 1, 256, 256)
+    inside[..., 20:171, 28:179] = 1
+    reception = case.receive(case.immunized * inside + 128 * (1 - inside), inside)
+    drafts = [
+        draft(case.carrier, told, 1 - inside, case.statistics) for told in (replace(reception, fine=None), reception)
+    ]
+    without, with_them = (quality(solution.picture, case.original, 1 - inside) for solution in drafts)
+    assert bool((with_them > without + 2).all())
+    assert bool((drafts[1].doubt < drafts[0].doubt).all())
+
+
+def test_fine_slots_are_left_out_where_jpeg_left_nothing_of_them(case: Case, square: Tensor) -> None:
+    for quality_factor, said in ((98, 36), (75, 12)):
+        reception = case.receive(as_jpeg(case, quality_factor))
+        assert reception.fine is not None
+        solution = case.draft(reception, square)
+        assert solution.decoder.received.shape[1] == said
+        assert solution.noise.shape == (2, 14) and solution.ratios.shape[1] == 14
+
+
+def test_pictures_of_before_fine_slots_have_none(case: Case) -> None:
+    before = make_carrier(SECRET, 256, 256, CPU, 3)
+    symbols = describe(before, case.original)
+    assert before.fine is None and symbols.shape == (2, 12 * 32 * 32)
+    torch.testing.assert_close(symbols, describe(case.carrier, case.original)[:, : 12 * 32 * 32], rtol=0, atol=1e-4)
+    immunized, levels = send(before, case.original, case.code, STEP)
+    inside = torch.ones_like(immunized[:, :1])
+    assert receive(before, immunized.round(), case.code, levels, inside, STEP).fine is None

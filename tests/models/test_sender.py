@@ -30,7 +30,7 @@ def code(count: int = 1) -> torch.Tensor:
 def test_symbols_have_about_unit_variance_and_depend_on_the_key() -> None:
     rgb = to_tensor(photograph("astronaut", 0, 128))
     one, other = (describe(make_carrier(Secret(k * 32), 256, 256, CPU), rgb) for k in (b"a", b"b"))
-    assert one.shape == (1, 12 * 32 * 32)
+    assert one.shape == (1, 36 * 32 * 32)
     assert 0.3 < float(one.std()) < 2
     assert abs(float(torch.corrcoef(torch.cat([one, other]))[0, 1])) < 0.05
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from imuge_cli.keys import Secret
-from imuge_cli.payload.mixing import fast_length, hartley, make_mixing
+from imuge_cli.payload.mixing import MixingPair, fast_length, hartley, make_mixing
 
 SECRET = Secret(b"s" * 32)
 CPU = torch.device("cpu")
@@ -82,3 +82,28 @@ def test_mixing_depends_on_the_secret_and_both_counts() -> None:
     longer = make_mixing(SECRET, 200, 151, CPU).forward(x)[:, :150]
     for mixed in (other, longer):
         assert abs(float(torch.corrcoef(torch.stack([one.flatten(), mixed.flatten()]))[0, 1])) < 0.25
+
+
+@pytest.mark.parametrize(("first", "second"), [(30, 50), (100, 20)])
+def test_a_pair_is_one_mixing_of_both_lengths(first: int, second: int) -> None:
+    parts = [make_mixing(SECRET, 40, count, CPU, name=f"pair {count}") for count in (first, second)]
+    pair = MixingPair(*parts)
+    unit = torch.eye(40, dtype=torch.float64)
+    matrix = pair.forward(unit).T
+    assert matrix.shape == (pair.outputs, 40) == (first + second, 40)
+    shares = [(part.length / pair.length) ** 0.5 for part in parts]
+    expected = [share * part.forward(unit).T for share, part in zip(shares, parts, strict=True)]
+    torch.testing.assert_close(matrix, torch.cat(expected))
+    symbols, precision = values(pair.outputs, 1), values(pair.outputs, 2).abs()
+    torch.testing.assert_close(pair.transposed(symbols), symbols @ matrix)
+    normal = pair.normal(values(40, 3), pair.spread(precision))
+    torch.testing.assert_close(normal, pair.transposed(precision * pair.forward(values(40, 3))))
+    # Were all rows kept its columns would be orthonormal: on average a row has as much power in either part.
+    power = matrix.square().sum(1) * pair.length / 40
+    assert float(power[:first].mean()) == pytest.approx(1, abs=0.1)
+    assert float(power[first:].mean()) == pytest.approx(1, abs=0.1)
+
+
+def test_a_name_of_its_own_makes_another_mixing() -> None:
+    one, other = (make_mixing(SECRET, 64, 64, CPU, name=name) for name in ("payload mixing", "payload fine mixing"))
+    assert not torch.equal(one.positions, other.positions) and not torch.equal(one.signs, other.signs)

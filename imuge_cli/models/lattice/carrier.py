@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from imuge_cli.keys import Secret
-from imuge_cli.lattice.header import CODE_BITS
-from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT, make_layout
+from imuge_cli.lattice.header import CODE_BITS, FINE_SINCE, FORMAT_VERSION
+from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT, fine_dither, make_layout
 from imuge_cli.lattice.template import PITCH, template_dither
-from imuge_cli.lattice.transform import BLOCK
-from imuge_cli.payload.mixing import Mixing, make_mixing
+from imuge_cli.lattice.transform import BLOCK, FINE_SLOTS
+from imuge_cli.payload.mixing import Mixing, MixingPair, make_mixing
 from imuge_cli.payload.source import SourceGrid, model_variance, sender_scale
 
 # Lattice step, grey levels, by strength: the carrier's one trade of visibility for robustness.
@@ -23,6 +23,9 @@ STEPS = {"subtle": 16.4, "balanced": 19.7, "strong": 23.6}
 # noise. Small gains survive more tampering, large ones say more where little was tampered with: .6 wins .2 to .4 dB
 # over .5 where a tenth is lost, and loses everything where 40 % are.
 GAINS = (0.47,) * SLOT_COUNT
+# The step of fine slots, against that of the others, and their gain. They are seen less than all others, and JPEG below
+# 90 leaves nothing of them; till then they tell what is gone where half of a picture is (docs/experiments.md).
+FINE_STEP, FINE_GAIN = 0.18, 0.47
 # Header chips sit a quarter of a cell to either side of the dither: antipodal phases.
 CHIP_PHASE = 0.25
 # A picture's symbols are brought to about one standard deviation by one of a few factors, so that a busy one does not
@@ -36,6 +39,19 @@ def scale_of(levels: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class FineCarrier:
+    """The fine slots of the same blocks, all of them data slots.
+
+    dither: 1 x 24 x rows x columns, cells. mixing: of the data symbols of all slots, the fine ones after the others.
+    amplitude: see `Carrier`, for that mixing.
+    """
+
+    dither: Tensor
+    mixing: MixingPair
+    amplitude: float
+
+
+@dataclass(frozen=True)
 class Carrier:
     """Keyed tensors for working pictures of height x width pixels, rows x columns whole 8 x 8 blocks.
 
@@ -43,7 +59,7 @@ class Carrier:
     slot, cells. chips: rows x columns, which code bit. flips: -1 where the chip is sent inverted, else 1.
     gains: 1 x 12 x rows x columns, cells per standard deviation of each data symbol.
     amplitude: standard deviation of mixed coefficients by the spectrum model. template: dither of the synchronization
-    template's points, height // 20 x width // 20, cells.
+    template's points, height // 20 x width // 20, cells. fine: None before format version 4.
     """
 
     height: int
@@ -59,6 +75,7 @@ class Carrier:
     gains: Tensor
     amplitude: float
     template: Tensor
+    fine: FineCarrier | None = None
 
     @property
     def device(self) -> torch.device:
@@ -80,14 +97,22 @@ class Carrier:
 
 
 @lru_cache(maxsize=8)
-def make_carrier(secret: Secret, height: int, width: int, device: torch.device) -> Carrier:
-    """The carrier of a secret for a working picture of height x width pixels."""
+def make_carrier(
+    secret: Secret, height: int, width: int, device: torch.device, version: int = FORMAT_VERSION
+) -> Carrier:
+    """The carrier of a secret for a working picture of height x width pixels in a format version."""
     rows, columns = height // BLOCK, width // BLOCK
     grid = SourceGrid.of(height, width)
     layout = make_layout(secret, rows, columns)
-    mixing = make_mixing(secret, grid.size, DATA_SLOTS * rows * columns, device)
-    per_block = float((model_variance() / sender_scale() ** 2).sum())
     order = torch.from_numpy(layout.order)[None].to(device)
+    mixing = make_mixing(secret, grid.size, DATA_SLOTS * rows * columns, device)
+    power = float((model_variance() / sender_scale() ** 2).sum()) * grid.rows * grid.columns
+    fine = None
+    if version >= FINE_SINCE:
+        outputs = len(FINE_SLOTS) * rows * columns
+        pair = MixingPair(mixing, make_mixing(secret, grid.size, outputs, device, name="payload fine mixing"))
+        dither = torch.from_numpy(fine_dither(secret, rows, columns))[None].to(device)
+        fine = FineCarrier(dither=dither, mixing=pair, amplitude=(power / pair.length) ** 0.5)
     return Carrier(
         height=height,
         width=width,
@@ -100,6 +125,7 @@ def make_carrier(secret: Secret, height: int, width: int, device: torch.device) 
         flips=torch.from_numpy(1.0 - 2.0 * layout.flips).float().to(device),
         mixing=mixing,
         gains=torch.tensor(GAINS, device=device)[order[:, 2:]],
-        amplitude=(per_block * grid.rows * grid.columns / mixing.length) ** 0.5,
+        amplitude=(power / mixing.length) ** 0.5,
         template=torch.from_numpy(template_dither(secret, height // PITCH, width // PITCH)).to(device),
+        fine=fine,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from imuge_cli.lattice.layout import ROBUST_SLOTS, SLOT_COUNT
-from imuge_cli.models.lattice.carrier import Carrier
+from imuge_cli.lattice.transform import FINE_SLOTS
+from imuge_cli.models.lattice.carrier import FINE_STEP, Carrier
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.payload.unwrap import log_likelihood_ratio, variance_of
 
@@ -18,6 +19,8 @@ from imuge_cli.payload.unwrap import log_likelihood_ratio, variance_of
 NOISE_FLOOR = 0.0012
 # A phase with more noise says nothing.
 LOUDEST = 0.2
+# Fine slots that would have more are left out.
+_FINE_NOISE = 0.15
 # By which power of roughness noise may rise. 0: JPEG, sensor noise; about 1: what blur and scaling leave.
 _POWERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 # Unevenness must explain the pilots better by so much (natural logarithm of likelihood) to be believed.
@@ -28,10 +31,13 @@ _OUTLIERS = 0.05
 @dataclass(frozen=True)
 class Noise:
     """Phase noise. by_slot: N x 14, variance in cells squared of a block of middling roughness. factor: N x 14 x rows x
-    columns by slot: by what that differs from block to block; 1 where the noise is even."""
+    columns by slot: by what that differs from block to block; 1 where the noise is even. power, middle: N x 1 x 1 x 1,
+    the factor is exp(power * (roughness - middle)). With fine slots 38 instead of 14 (`with_fine`)."""
 
     by_slot: Tensor
     factor: Tensor
+    power: Tensor
+    middle: Tensor
 
     @property
     def everywhere(self) -> Tensor:
@@ -42,6 +48,19 @@ class Noise:
     def mean(self) -> Tensor:
         """By slot, on average: N x 14, cells squared."""
         return self.everywhere.mean((2, 3))
+
+
+def with_fine(noise: Noise, reception: Reception) -> Noise | None:
+    """The noise with that of fine slots, which is taken for as loud in grey levels as the loudest robust slot's until
+    data symbols tell better; None where they would say next to nothing in any picture."""
+    if reception.fine is None:
+        return None
+    loudest = (noise.by_slot[:, :ROBUST_SLOTS].max(1, keepdim=True).values - NOISE_FLOOR) / FINE_STEP**2 + NOISE_FLOOR
+    if bool((loudest > _FINE_NOISE).all()):
+        return None
+    factor = torch.exp(noise.power * (reception.fine.roughness - noise.middle))
+    by_slot = torch.cat([noise.by_slot, loudest.clamp_max(LOUDEST).expand(-1, len(FINE_SLOTS))], 1)
+    return replace(noise, by_slot=by_slot, factor=torch.cat([noise.factor, factor], 1))
 
 
 def capacity(variance: Tensor) -> Tensor:
@@ -92,7 +111,7 @@ def pilot_noise(carrier: Carrier, reception: Reception, trust: Tensor) -> Noise:
     robust = torch.stack(found, 1)[torch.arange(count, device=trust.device), best]
     worst = robust.max(1, keepdim=True).values
     by_slot = torch.cat([robust, worst.expand(-1, SLOT_COUNT - ROBUST_SLOTS)], 1) + NOISE_FLOOR
-    return Noise(by_slot, torch.exp(chosen * (reception.roughness - middle)))
+    return Noise(by_slot, torch.exp(chosen * (reception.roughness - middle)), chosen, middle)
 
 
 def block_ratios(carrier: Carrier, reception: Reception, noise: Noise) -> Tensor:

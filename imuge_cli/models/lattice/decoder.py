@@ -8,10 +8,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from imuge_cli.lattice.layout import ROBUST_SLOTS, SLOT_COUNT
+from imuge_cli.lattice.layout import DATA_SLOTS, ROBUST_SLOTS
 from imuge_cli.lattice.modulation import wrap
-from imuge_cli.models.lattice.carrier import GAINS, Carrier
+from imuge_cli.lattice.transform import FINE_SLOTS
+from imuge_cli.models.lattice.carrier import FINE_GAIN, GAINS, Carrier
 from imuge_cli.models.lattice.channel import LOUDEST, NOISE_FLOOR, Noise, pilot_ratios
+from imuge_cli.models.lattice.data_symbols import DataSymbols
 from imuge_cli.models.lattice.evidence import CARE
 from imuge_cli.models.lattice.reception import Reception
 from imuge_cli.payload.activity import adapted_variance, beyond_guess, pooled_variance
@@ -63,7 +65,7 @@ class _Stage:
 
     solution, uncertainty: N x grid.size, sender's units, and their squares. expected, doubt: N: variance left in a
     symbol, as the evidence accounts for it, and that or what the phases show. noise: N x 14. mean: what all but a
-    symbol itself say of it; value, precision: what its phase was taken to say; N x 12 x rows x columns, in standard
+    symbol itself say of it; value, precision: what its phase was taken to say; N x D x rows x columns, in standard
     deviations.
     """
 
@@ -115,24 +117,23 @@ class Decoder:
             beyond = torch.where(frequencies(prior.device)[0] == 0, beyond, 1.0)
         self.beyond = beyond.repeat(carrier.grid.rows * carrier.grid.columns)
         self.spectrum, self.prior = prior, prior * self.beyond
-        self.received = reception.data
         self.reception = reception
-        self.noise = noise
-        self.slots = carrier.order[:, 2:].expand(trust.shape[0], -1, -1, -1)
-        factor = torch.gather(noise.factor, 1, self.slots)
-        self.kinds = _Kinds(self.slots, factor)
+        self.symbols = symbols = DataSymbols.of(carrier, reception, noise)
+        self.received, self.slots = symbols.received, symbols.slots.expand(trust.shape[0], -1, -1, -1)
+        factor = torch.gather(symbols.noise.factor, 1, self.slots)
+        self.kinds = _Kinds(self.slots, factor, symbols.noise.by_slot.shape[1])
         self.weight = trust.expand_as(self.received)
         self.outlier = (1 - 0.98 * self.weight).clamp(0.02, 0.999)
         self.alive = (self.weight > 0.03).float()
-        self.stretch, self.leak = reception.stretch, reception.leak
+        self.stretch, self.leak = symbols.stretch, symbols.leak
         self.loudness = self.stretch**2 * factor
         weight = self.weight**2
         self.total = self.kinds.sums(weight)
         some = self.total.clamp_min(1e-6)
         self.left, self.loud = (self.kinds.sums(t * weight) / some for t in (self.leak, self.loudness))
-        self.half = self._by_symbol(reception.halves) * self.stretch
-        self.jitter = (self._by_symbol(reception.jitter) + NOISE_FLOOR) * self.stretch**2 + self.leak
-        self.amplitude = carrier.amplitude * reception.scale
+        self.half = self._by_symbol(symbols.halves) * self.stretch
+        self.jitter = (self._by_symbol(symbols.jitter) + NOISE_FLOOR) * self.stretch**2 + self.leak
+        self.amplitude = symbols.amplitude * reception.scale
         self.shown = shown.flatten(1).repeat_interleave(COEFFICIENTS, 1)
         self.said = pixel_diagonal(carrier.grid, pixels) / self.shown.clamp_min(_LEAST_SHOWN)
         self.open: Tensor | None = None
@@ -151,10 +152,10 @@ class Decoder:
         self.prior = self.base * self.beyond
         self.unaided = self._solve(silent, solution)
         mean = self._predict(self.unaided)
-        doubt = self._measure(self._spread(mean), self.noise.by_slot)
+        doubt = self._measure(self._spread(mean), self.symbols.noise.by_slot)
         uncertainty, expected = self._calibrated(silent, doubt) if self.effort.certain else self._state(silent)
         self.correction = (doubt / expected).clamp(0.5, 3.0)
-        start = _Stage(self.unaided, uncertainty, expected, mean, doubt, self.noise.by_slot, nothing, nothing)
+        start = _Stage(self.unaided, uncertainty, expected, mean, doubt, self.symbols.noise.by_slot, nothing, nothing)
         self.stage = self._iterate(start, self.effort.passes, self.effort.adapting)
         return self._decoded()
 
@@ -228,7 +229,7 @@ class Decoder:
         return stage
 
     def _settle(self, stage: _Stage, value: Tensor, precision: Tensor, *, adapting: bool) -> _Stage:
-        """What follows from symbols of these values and precisions, N x 12 x rows x columns."""
+        """What follows from symbols of these values and precisions, N x D x rows x columns."""
         evidence = self._evidence(value, precision)
         solution = self._solve(evidence, stage.solution)
         uncertainty, expected = self._state(evidence)
@@ -246,7 +247,7 @@ class Decoder:
 
     def _decoded(self) -> Decoded:
         stage = self.stage
-        refined = replace(self.noise, by_slot=stage.noise)
+        refined = replace(self.symbols.noise, by_slot=stage.noise)
         return Decoded(
             coefficients=stage.solution,
             ratios=self._ratios(stage.mean, stage.doubt, refined),
@@ -258,7 +259,7 @@ class Decoder:
 
     def _evidence(self, value: Tensor, precision: Tensor) -> SymbolEvidence:
         return SymbolEvidence(
-            self.carrier.mixing, value.flatten(1) * self.amplitude, precision.flatten(1) / self.amplitude**2
+            self.symbols.mixing, value.flatten(1) * self.amplitude, precision.flatten(1) / self.amplitude**2
         )
 
     def _prior(self) -> tuple[Tensor, Tensor]:
@@ -270,7 +271,7 @@ class Decoder:
         return variance * (self.guess / self.prior + value * precision), variance
 
     def _unwrap(self, mean: Tensor, doubt: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        gains = self.carrier.gains
+        gains = self.symbols.gains
         believed = unwrap(self.received, mean, doubt, noise, self.outlier, gains)
         if bool((self.half > 0).any()):
             half = self.half.clamp_min(0.01)
@@ -302,10 +303,10 @@ class Decoder:
         return (coefficients / sender_scale(coefficients.device)).flatten(1)
 
     def _predict(self, solution: Tensor) -> Tensor:
-        return (self.carrier.mixing.forward(solution) / self.amplitude).view_as(self.received)
+        return (self.symbols.mixing.forward(solution) / self.amplitude).view_as(self.received)
 
     def _by_symbol(self, noise: Tensor) -> Tensor:
-        """Noise by slot, N x 14, to noise by symbol, N x 12 x rows x columns."""
+        """Noise by slot, N x 14, to noise by symbol, N x D x rows x columns."""
         return torch.gather(noise, 1, self.slots.flatten(1)).view_as(self.received)
 
     def _noise_of_symbols(self, noise: Tensor) -> Tensor:
@@ -322,7 +323,7 @@ class Decoder:
         rows that are not sent) and d the coefficients' without symbols. d has two values for each coefficient: that
         of the part of its block which pixels show, and of the part which they do not.
         """
-        length = self.carrier.mixing.length
+        length = self.symbols.mixing.length
         prior = 1 / self._prior()[1]
 
         def left(power: Tensor) -> Tensor:
@@ -341,7 +342,7 @@ class Decoder:
 
     def _measure(self, spread: Tensor, noise: Tensor) -> Tensor:
         """Doubt, from how far the received phases lie from those predicted without them, by kind."""
-        power = torch.tensor(GAINS, device=noise.device)[self.kinds.slots] ** 2
+        power = torch.tensor((*GAINS, *(FINE_GAIN for _ in FINE_SLOTS)), device=noise.device)[self.kinds.slots] ** 2
         expected = noise[:, self.kinds.slots] * self.loud
         # The quieter kinds tell the doubt; the noisier ones hide it.
         weight = self.total * (power / (expected + 0.01)) ** 2 * (self.kinds.slots < ROBUST_SLOTS)
@@ -366,16 +367,19 @@ class Decoder:
 
     def _spread(self, mean: Tensor) -> Tensor:
         """Variance of phases around predicted ones beyond what the gates did to it, by kind, cells squared."""
-        error = wrap(self.received - self.carrier.gains * mean)
+        error = wrap(self.received - self.symbols.gains * mean)
         cosine = self.kinds.sums(torch.cos(2 * torch.pi * error) * self.weight**2) / self.total.clamp_min(1e-6)
         return (variance_of(cosine) - self.left).clamp_min(0)
 
     def _ratios(self, mean: Tensor, doubt: Tensor, noise: Noise) -> Tensor:
         """Log likelihood ratios of `overwritten`, all slots: N x 14 x rows x columns by slot."""
         carrier, reception = self.carrier, self.reception
-        error = wrap(self.received - self.carrier.gains * mean)
+        error = wrap(self.received - self.symbols.gains * mean)
         own = torch.where(self.half > 0, self.jitter, self._noise_of_symbols(noise.by_slot))
-        data = log_likelihood_ratio(error, own + carrier.gains**2 * doubt.view(-1, 1, 1, 1), self.half)
+        spread = own + self.symbols.gains**2 * doubt.view(-1, 1, 1, 1)
+        # V is not shown fine slots: where they say anything the others say enough.
+        coarse = (slice(None), slice(DATA_SLOTS))
+        data = log_likelihood_ratio(error[coarse], spread[coarse], self.half[coarse])
         pilots = pilot_ratios(carrier, reception, noise)
         return carrier.by_slot(torch.cat([pilots, data], 1) * reception.known)
 
@@ -390,22 +394,22 @@ def _detail(device: torch.device) -> Tensor:
 class _Kinds:
     """Symbols that arrive alike: those of one slot, with noise of about one loudness."""
 
-    def __init__(self, slots: Tensor, factor: Tensor) -> None:
-        """slots, factor: N x 12 x rows x columns."""
+    def __init__(self, slots: Tensor, factor: Tensor, count: int) -> None:
+        """slots, factor: N x D x rows x columns, of `count` slots."""
         levels = len(_LOUDNESS) + 1
         edges = torch.tensor(_LOUDNESS, device=factor.device)
         self._kind = (slots * levels + torch.bucketize(torch.log(factor), edges)).flatten(1)
-        self._shape = factor.shape
-        self.slots = torch.arange(SLOT_COUNT, device=factor.device).repeat_interleave(levels)
+        self._shape, self._count = factor.shape, count
+        self.slots = torch.arange(count, device=factor.device).repeat_interleave(levels)
 
     def sums(self, values: Tensor) -> Tensor:
-        """Over the symbols of each kind: N x 12 x rows x columns to N x kinds."""
+        """Over the symbols of each kind: N x D x rows x columns to N x kinds."""
         return values.new_zeros(len(values), len(self.slots)).scatter_add_(1, self._kind, values.flatten(1))
 
     def each(self, values: Tensor) -> Tensor:
-        """To every symbol its kind's value: N x kinds to N x 12 x rows x columns."""
+        """To every symbol its kind's value: N x kinds to N x D x rows x columns."""
         return torch.gather(values, 1, self._kind).view(self._shape)
 
     def by_slot(self, values: Tensor) -> Tensor:
-        """Sums over a slot's kinds: N x kinds to N x 14."""
-        return values.view(len(values), SLOT_COUNT, -1).sum(2)
+        """Sums over a slot's kinds: N x kinds to N x slots."""
+        return values.view(len(values), self._count, -1).sum(2)

@@ -106,6 +106,7 @@ def _balanced(told: _Told, reception: Reception) -> Reception:
         balance=torch.ones_like(gain),
         errors=reception.balanced_errors,
         data=reception.balanced_data,
+        fine=None,
     )
     # Multiplied about black, about the channel's mean, or about white.
     starts = torch.cat([pivot * (1 - 1 / gain) for pivot in (torch.zeros_like(mean), mean, torch.full_like(mean, 255))])

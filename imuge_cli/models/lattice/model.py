@@ -11,7 +11,7 @@ from torch import Tensor
 from imuge_cli.errors import InputError, RecoveryError
 from imuge_cli.image.working_size import carry_residual, to_working, working_size
 from imuge_cli.keys import Secret
-from imuge_cli.lattice.header import STRENGTHS, Header, encode_header
+from imuge_cli.lattice.header import FINE_SINCE, STRENGTHS, Header, encode_header
 from imuge_cli.lattice.synchronise import Fix, synchronise_direct
 from imuge_cli.lattice.transform import luma
 from imuge_cli.models.lattice.boxes import ones_in
@@ -73,7 +73,7 @@ class LatticeModel:
         require_size(height, width)
         size = working_size(height, width)
         working = to_tensor(np.clip(to_working(pixels, size), 0, 255), self._device)
-        carrier = make_carrier(self._secret, *size, self._device)
+        carrier = make_carrier(self._secret, *size, self._device, header.version)
         symbols = describe(carrier, working, self._networks.encoder)
         levels = power_levels(symbols)
         header = replace(header, level=int(levels))
@@ -107,7 +107,9 @@ class LatticeModel:
         if frame.placement is not None and fix.header is None:
             # Which symbols lie where depends on the original's size, which the header tells.
             return Verified(frame=frame, header=None, probability=nothing, legible=False)
-        carrier = make_carrier(self._secret, *frame.canvas, self._device)
+        # Without a header nothing is known of the symbols, and no fine slots are asked.
+        version = FINE_SINCE - 1 if fix.header is None else fix.header.version
+        carrier = make_carrier(self._secret, *frame.canvas, self._device, version)
         networks = self._networks
         # Without a header it is not known how large symbols are; and an encoder describes what it likes.
         described = fix.header is not None and networks.encoder is None

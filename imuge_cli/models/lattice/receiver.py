@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from imuge_cli.lattice.layout import SLOT_COUNT
 from imuge_cli.models.lattice.carrier import Carrier
 from imuge_cli.models.lattice.channel import Noise, capacity, pilot_noise
 from imuge_cli.models.lattice.clipping import legible_share
@@ -129,20 +130,19 @@ def _drawn(decoder: Decoder, decoded: Decoded, trust: Tensor) -> Draft:
         # To be held against a picture without colours.
         picture=picture if decoder.reception.ramp is None else without_colours(picture),
         ratios=decoded.ratios,
-        noise=decoded.noise.mean,
+        noise=decoded.noise.mean[:, :SLOT_COUNT],
         doubt=decoded.doubt,
         open=decoded.open,
         coefficients=decoded.coefficients,
-        information=_information(carrier, trust, decoded.noise),
+        information=_information(decoder, trust, decoded.noise),
         unaided=decoded.unaided,
         decoder=decoder,
     )
 
 
-def _information(carrier: Carrier, trust: Tensor, noise: Noise) -> Tensor:
+def _information(decoder: Decoder, trust: Tensor, noise: Noise) -> Tensor:
     by_slot = capacity(noise.everywhere)
-    slots = carrier.order[:, 2:].expand(len(trust), -1, -1, -1)
-    return (torch.gather(by_slot, 1, slots) * trust).sum((1, 2, 3))
+    return (torch.gather(by_slot, 1, decoder.slots) * trust).sum((1, 2, 3))
 
 
 def draw(carrier: Carrier, solution: Tensor) -> Tensor:

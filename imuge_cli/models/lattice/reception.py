@@ -9,20 +9,35 @@ from torch import Tensor
 from torch.nn import functional
 
 from imuge_cli.lattice.balance import balanced_luma
-from imuge_cli.lattice.gates import CALM, activity, pulled
+from imuge_cli.lattice.gates import CALM, FINE_CALM, activity, pulled
 from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.lattice.quieting import is_worth_it, known_agreement, without_noise
 from imuge_cli.lattice.requantization import rounding_steps
 from imuge_cli.lattice.roughness import log_roughness
-from imuge_cli.lattice.transform import BLOCK, analyse, luma
-from imuge_cli.models.lattice.carrier import Carrier, scale_of
+from imuge_cli.lattice.transform import BLOCK, FINE_SLOTS, analyse, luma
+from imuge_cli.models.lattice.carrier import FINE_STEP, Carrier, scale_of
 from imuge_cli.models.lattice.clipping import at_limits, cut_off, stretched
 from imuge_cli.models.lattice.equalized import Equalized, equalized
 from imuge_cli.networks.resolver import Resolver
 
 # What embedding adds to the variance of a calm block, in squared steps.
 _ADDED = (DATA_SLOTS * CALM**2 + SLOT_COUNT - DATA_SLOTS) / BLOCK**2 / 12
+
+
+# And with fine slots.
+_ADDED_FINE = len(FINE_SLOTS) * (FINE_CALM * FINE_STEP) ** 2 / BLOCK**2 / 12
+
+
+@dataclass(frozen=True)
+class FineReception:
+    """What the fine slots say, N x 24 x rows x columns: data, stretch, leak, roughness as in `Reception`; cells are
+    their own."""
+
+    data: Tensor
+    stretch: Tensor
+    leak: Tensor
+    roughness: Tensor
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,7 @@ class Reception:
     not undone; balanced_errors, balanced_data: as errors and data, were it undone. unlimited: as picture, but not
     limited to 0..255. ramp: where the suspect's colours were taken away (N = 1), the colour that it has for every
     brightness of `picture`, 3 x 256, grey levels; `picture` then is grey, and tells nothing of the original's chroma.
+    fine: None where no fine slots were sent, or they say nothing.
     """
 
     errors: Tensor
@@ -64,6 +80,7 @@ class Reception:
     balanced_data: Tensor
     unlimited: Tensor
     ramp: Tensor | None = None
+    fine: FineReception | None = None
 
 
 def receive(
@@ -94,7 +111,9 @@ def receive(
     coefficients = torch.where(free, quiet, coefficients)
     balanced, balance = _balanced(carrier, restored, coefficients, sent, known, step)
     # Pilots and header chips have no gates.
-    stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(activity(plane, received=_ADDED * step**2), step))
+    added = _ADDED if carrier.fine is None else _ADDED + _ADDED_FINE
+    active = activity(plane, received=added * step**2)
+    stretch, leak = (carrier.by_order(t)[:, 2:] for t in pulled(active, step))
     (errors, data), (balanced_errors, balanced_data) = (
         _phases(carrier, code, told, stretch, step)
         for told in (coefficients, torch.where(free, balanced, coefficients))
@@ -120,7 +139,17 @@ def receive(
         balanced_errors=balanced_errors,
         balanced_data=balanced_data,
         unlimited=restored.pictures,
+        fine=_fine(carrier, plane, active, step),
     )
+
+
+def _fine(carrier: Carrier, plane: Tensor, active: Tensor, step: float) -> FineReception | None:
+    """plane: luma, N x 1 x H x W; active: its blocks' activity as it was sent."""
+    if carrier.fine is None:
+        return None
+    stretch, leak = pulled(active, step * FINE_STEP, FINE_SLOTS, FINE_CALM)
+    cells = analyse(plane, FINE_SLOTS) * stretch / (step * FINE_STEP)
+    return FineReception(wrap(cells - carrier.fine.dither), stretch, leak, log_roughness(plane, FINE_SLOTS))
 
 
 def _phases(

@@ -5,11 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from imuge_cli.lattice.gates import activity, gates
+from imuge_cli.lattice.gates import FINE_CALM, activity, gates
+from imuge_cli.lattice.layout import DATA_SLOTS
 from imuge_cli.lattice.modulation import embed
 from imuge_cli.lattice.template import template_residual
-from imuge_cli.lattice.transform import luma
-from imuge_cli.models.lattice.carrier import LEVEL_OCTAVES, LEVELS, MIDDLE_LEVEL, Carrier, scale_of
+from imuge_cli.lattice.transform import FINE_SLOTS, SLOTS, luma
+from imuge_cli.models.lattice.carrier import (
+    FINE_GAIN,
+    FINE_STEP,
+    LEVEL_OCTAVES,
+    LEVELS,
+    MIDDLE_LEVEL,
+    Carrier,
+    scale_of,
+)
 from imuge_cli.networks.encoder import Encoder
 from imuge_cli.payload.source import analyse_source, model_variance, sender_scale, to_grid
 
@@ -28,8 +37,12 @@ def coefficients_of(carrier: Carrier, rgb: Tensor, encoder: Encoder | None = Non
 
 
 def describe(carrier: Carrier, rgb: Tensor, encoder: Encoder | None = None) -> Tensor:
-    """The symbols of working pictures N x 3 x H x W (grey levels), N x outputs, in the model's standard deviations."""
-    return carrier.mixing.forward(coefficients_of(carrier, rgb, encoder)) / carrier.amplitude
+    """The symbols of working pictures N x 3 x H x W (grey levels), N x outputs, in the model's standard deviations;
+    those of fine slots last."""
+    coefficients = coefficients_of(carrier, rgb, encoder)
+    if carrier.fine is not None:
+        return carrier.fine.mixing.forward(coefficients) / carrier.fine.amplitude
+    return carrier.mixing.forward(coefficients) / carrier.amplitude
 
 
 def power_levels(symbols: Tensor) -> Tensor:
@@ -46,19 +59,25 @@ def immunize_working(
     rgb: grey levels. code: N x 264 header code bits. symbols: N x outputs, from `describe`. levels: N, from
     `power_levels`. step: the lattice step in grey levels.
     """
-    steps = torch.tensor(step, device=rgb.device)
     chips = carrier.chip_phases(code)
-    data = symbols.view(len(rgb), -1, carrier.rows, carrier.columns) / scale_of(levels).view(-1, 1, 1, 1)
+    planes = symbols.view(len(rgb), -1, carrier.rows, carrier.columns) / scale_of(levels).view(-1, 1, 1, 1)
+    data, fine = planes[:, :DATA_SLOTS], planes[:, DATA_SLOTS:]
     phases = torch.cat([torch.zeros_like(chips), chips, data * carrier.gains], 1)
     wanted = carrier.by_slot(phases) + carrier.dither
-    gate = gates(activity(luma(rgb))).expand(-1, data.shape[1], -1, -1)
+    active = activity(luma(rgb))
     # What finds the lattice and shows tampering is pulled all the way, in calm blocks too.
     whole = torch.ones_like(phases[:, :2])
-    gate = carrier.by_slot(torch.cat([whole, gate], 1))
-    # The template is fitted to what the lattice will have changed, and keeps out of its slots; so the lattice goes
-    # where it would have gone without.
-    template = template_residual(luma(embed(rgb, wanted, steps, gate)), carrier.template)
-    return embed(rgb + template, wanted, steps, gate)
+    gate = carrier.by_slot(torch.cat([whole, gates(active).expand(-1, DATA_SLOTS, -1, -1)], 1))
+    steps, slots = torch.full((len(SLOTS), 1, 1), step, device=rgb.device), SLOTS
+    if carrier.fine is not None:
+        wanted = torch.cat([wanted, fine * FINE_GAIN + carrier.fine.dither], 1)
+        gate = torch.cat([gate, gates(active, FINE_CALM).expand(-1, len(FINE_SLOTS), -1, -1)], 1)
+        steps = torch.cat([steps, torch.full((len(FINE_SLOTS), 1, 1), step * FINE_STEP, device=rgb.device)])
+        slots = SLOTS + FINE_SLOTS
+    # The template is fitted to what the lattice will have changed, and keeps out of its slots (but the fine ones); so
+    # the lattice goes where it would have gone without.
+    template = template_residual(luma(embed(rgb, wanted, steps, gate, slots)), carrier.template)
+    return embed(rgb + template, wanted, steps, gate, slots)
 
 
 def send(
