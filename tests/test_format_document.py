@@ -26,7 +26,7 @@ from imuge_cli.exact.seal import content_seals, seals
 from imuge_cli.exact.streams import deal_slots
 from imuge_cli.keys import Secret, plane_bytes
 from imuge_cli.lattice.header import CODE_BITS, Header, encode_header
-from imuge_cli.lattice.layout import make_layout
+from imuge_cli.lattice.layout import fine_dither, make_layout
 from imuge_cli.lattice.template import template_dither
 from imuge_cli.models.lattice.carrier import make_carrier
 from imuge_cli.payload.mixing import hartley
@@ -35,15 +35,17 @@ from imuge_cli.payload.source import frequencies, sender_scale
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "format.md"
 _FENCED = re.compile(r"^```example\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Floating point; everything else must be equal.
-_ROUNDED = {"hartley": 1e-5, "scales": 1e-4, "amplitude": 1e-4}
+_ROUNDED = {"hartley": 1e-5, "scales": 1e-4, "amplitude": 1e-4, "fine_amplitude": 1e-4}
 
 SECRET = Secret(bytes(range(32)))
 PURPOSES = (
     "lattice dither",
     "lattice layout",
+    "lattice fine dither",
     "template",
     "template pattern",
     "payload mixing 16640 12288 positions",
+    "payload fine mixing 16640 24576 positions",
     "exact cover",
     "exact seal",
     "exact content",
@@ -84,11 +86,13 @@ def _planes() -> dict[str, Any]:
     rows, columns = 34, 41
     layout = make_layout(SECRET, rows, columns)
     dither = np.rint(layout.dither * 65536).astype(int)
+    fine = np.rint(fine_dither(SECRET, rows, columns) * 65536).astype(int)
     raw = plane_bytes(SECRET.subkey("lattice layout"), rows, columns, 8)
     template = np.rint(template_dither(SECRET, 18, 18) * 65536).astype(int)
     return {
         "blocks": [list(place) for place in BLOCKS],
         "dither": [dither[:, row, column].tolist() for row, column in BLOCKS],
+        "fine_dither": [fine[:, row, column].tolist() for row, column in BLOCKS],
         "layout_bytes": [raw[place].tobytes().hex() for place in BLOCKS],
         "pilot_slot": [int(layout.order[0][place]) for place in BLOCKS],
         "header_slot": [int(layout.order[1][place]) for place in BLOCKS],
@@ -100,7 +104,7 @@ def _planes() -> dict[str, Any]:
 
 
 def _header() -> dict[str, Any]:
-    header = Header(version=3, family=0, strength=1, height=256, width=256, image_id=1, level=5)
+    header = Header(version=4, family=0, strength=1, height=256, width=256, image_id=1, level=5)
     bits, code = header.to_bits(), encode_header(header)
     scrambler = hashlib.shake_256(b"imuge header" + bytes([0, 0, 1])).digest(10)
     return {
@@ -114,6 +118,8 @@ def _header() -> dict[str, Any]:
 def _payload() -> dict[str, Any]:
     carrier = make_carrier(SECRET, 256, 256, torch.device("cpu"))
     mixing, (channel, row, column) = carrier.mixing, frequencies()
+    assert carrier.fine is not None
+    fine, length = carrier.fine.mixing.second, carrier.fine.mixing.length
     chosen = (0, 1, 2, 3, 4, 799, 800, 919, 1039)
     return {
         "inputs": mixing.inputs,
@@ -127,6 +133,14 @@ def _payload() -> dict[str, Any]:
         "frequencies": [[int(channel[i]), int(row[i]), int(column[i])] for i in chosen],
         "scales": sender_scale()[list(chosen)].tolist(),
         "amplitude": carrier.amplitude,
+        "fine_outputs": fine.outputs,
+        "fine_transforms": fine.transforms,
+        "fine_length": fine.length,
+        "fine_positions": fine.positions[:8].tolist(),
+        "fine_rows": fine.rows[:8].tolist(),
+        "fine_signs": fine.signs[:16].int().tolist(),
+        # Of a mixing of its own; the program has one of both together.
+        "fine_amplitude": carrier.fine.amplitude * (length / fine.length) ** 0.5,
     }
 
 

@@ -60,12 +60,9 @@ def synchronise_near(
     """
     found = []
     if max(abs(1 - scale[0]), abs(1 - scale[1])) < _PIXEL_ON_PIXEL:
-        steps = range(-_BESIDE, _BESIDE + 1)
-        places = [(fix.top + down, fix.left + right) for down, right in product(steps, repeat=2)]
-        top, left = max(places, key=lambda place: pilots_at(plane, secret, fix.step, *place))
-        whole = synchronise_at(plane, secret, (fix.step,), top, left)
+        whole = synchronise_beside(plane, secret, fix)
         if whole is not None:
-            found.append(Placed(whole, Placement(top, left, 1.0, 1.0)))
+            found.append(whole)
     if plane.shape[-2:] != (header.height, header.width):
         upright = plane[0, 0].cpu().numpy()
         suspect = Suspect(upright)
@@ -76,6 +73,18 @@ def synchronise_near(
                 found.append(read_at(upright, secret, (fix.step,), candidate, thorough=False))
     read = [placed for placed in found if placed.fix.header == header]
     return max(read, key=lambda placed: placed.fix.z_score, default=None)
+
+
+def synchronise_beside(plane: Tensor, secret: Secret, fix: Fix) -> Placed | None:
+    """The best place pixel on pixel, by the pilots, within two pixels of one that was found; None where no lattice is.
+
+    plane: luma, 1 x 1 x H x W, grey levels.
+    """
+    steps = range(-_BESIDE, _BESIDE + 1)
+    places = [(fix.top + down, fix.left + right) for down, right in product(steps, repeat=2)]
+    top, left = max(places, key=lambda place: pilots_at(plane, secret, fix.step, *place))
+    whole = synchronise_at(plane, secret, (fix.step,), top, left)
+    return None if whole is None else Placed(whole, Placement(top, left, 1.0, 1.0))
 
 
 def synchronise_level(plane: Tensor, secret: Secret, fix: Fix, scale: tuple[float, float]) -> Placed | None:

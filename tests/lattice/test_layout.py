@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imuge_cli.keys import Secret
 from imuge_cli.lattice.header import CODE_BITS
-from imuge_cli.lattice.layout import DATA_SLOTS, ROBUST_SLOTS, SLOT_COUNT, make_layout
+from imuge_cli.lattice.layout import DATA_SLOTS, ROBUST_SLOTS, SLOT_COUNT, fine_dither, make_layout
 
 SECRET = Secret(b"s" * 32)
 
@@ -63,3 +63,13 @@ def test_another_secret_has_another_layout() -> None:
     assert abs((one.order[0] == other.order[0]).mean() - 1 / 8) < 0.03
     assert abs(np.corrcoef(one.dither.ravel(), other.dither.ravel())[0, 1]) < 0.02
     assert (one.chips == other.chips).mean() < 0.01
+
+
+def test_fine_slots_have_a_dither_of_their_own() -> None:
+    fine = fine_dither(SECRET, 64, 64)
+    assert fine.shape == (24, 64, 64) and fine.dtype == np.float32
+    assert fine.min() >= 0 and fine.max() < 1
+    assert abs(float(fine.mean()) - 0.5) < 0.01
+    coarse = make_layout(SECRET, 64, 64).dither
+    assert abs(np.corrcoef(fine[:14].ravel(), coarse.ravel())[0, 1]) < 0.02
+    np.testing.assert_array_equal(fine_dither(SECRET, 40, 40), fine[:, :40, :40])

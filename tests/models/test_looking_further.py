@@ -47,7 +47,7 @@ def suspect(engine: Imuge, sent: Pixels8) -> Pixels8:
     donor = engine.immunize(Picture(pixels=photograph("astronaut", 200, 100)), image_id=4).picture.as_uint8()
     pixels = sent.copy()
     pixels[SQUARE] = donor[SQUARE]
-    return np.asarray(apply(parse("noise:6.5"), pixels, np.random.default_rng(1)).image)
+    return np.asarray(apply(parse("noise:7"), pixels, np.random.default_rng(1)).image)
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_a_patch_is_found_by_drafts_that_were_not_shown_it(engine: Imuge, monkey
     donor = engine.immunize(Picture(pixels=photograph("astronaut", 256, 200)), image_id=4).picture.as_uint8()
     pixels = genuine.copy()
     pixels[SQUARE] = donor[SQUARE]
-    noisy = Picture(pixels=apply(parse("noise:6.5"), pixels, np.random.default_rng(1)).image)
+    noisy = Picture(pixels=apply(parse("noise:7"), pixels, np.random.default_rng(1)).image)
     found = engine.verify(noisy)
     assert found.verdict == "tampered" and confusion(found.mask, TRUTH).f1 > 0.75
     monkeypatch.setattr(looking, "_EXPLAINED", 0.0)
@@ -243,7 +243,7 @@ def test_a_patch_is_found_by_drafts_that_were_not_shown_it(engine: Imuge, monkey
 
 def test_an_untouched_picture_with_as_much_noise_stays_intact(engine: Imuge) -> None:
     genuine = engine.immunize(Picture(pixels=photograph("coffee", 100, 300)), image_id=1).picture.as_uint8()
-    noisy = apply(parse("noise:6.5"), genuine, np.random.default_rng(1)).image
+    noisy = apply(parse("noise:7"), genuine, np.random.default_rng(1)).image
     assert not engine.verify(Picture(pixels=noisy)).mask.any()
 
 

@@ -338,7 +338,7 @@ def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypa
     pixels[lost] = 200
     rounds, gains = recovering._ROUNDS, []
     for seed in (1, 2, 3):
-        cropped = apply(parse("crop:0.5"), pixels, np.random.default_rng(seed))
+        cropped = apply(parse("crop:0.5+jpeg:90"), pixels, np.random.default_rng(seed))
         suspect, truth = Picture(pixels=cropped.image), cropped.follow(lost)
         reference = in_frame(original, cropped)
         verified = engine.verify(suspect)

@@ -17,6 +17,7 @@ from imuge_cli.lattice.placing import (
     DOUBTFUL,
     Placed,
     synchronise_anywhere,
+    synchronise_beside,
     synchronise_elsewhere,
     synchronise_level,
     synchronise_near,
@@ -38,6 +39,8 @@ from imuge_cli.models.protocol import MINIMUM_SIDE, Frame, Pixels
 # Mean cosine of the pilots' phase errors, from which on a suspect can not have been turned; working pixels of its
 # shorter side, below which there is next to no whole block in one that was.
 _UNDOUBTED, _TURNABLE = 0.85, 64
+# By how many times the statistic of a turned suspect has to exceed that of a place where it lies pixel on pixel.
+_PLAINLY = 1.1
 _ALL_STEPS = tuple(STEPS[s] for s in ("balanced", "subtle", "strong"))
 
 
@@ -95,7 +98,10 @@ class Locator:
         better = self._level(plane, fix, size) or self._near(plane, fix, suspect)
         known = fix if better is None else better.fix
         if pilot_agreement(known, size) < DOUBTFUL and min(searched) >= _TURNABLE:
-            better = synchronise_elsewhere(plane, self._secret, _ALL_STEPS, known) or better
+            other = synchronise_elsewhere(plane, self._secret, _ALL_STEPS, known)
+            # The same place once more, turned by nothing, may fit a little better by chance.
+            if other is not None and (better is None or other.fix.z_score > _PLAINLY * better.fix.z_score):
+                better = other
         if better is None:
             return self._frame(fix, size, suspect)
         if better.placement.whole_pixels(*searched) == (better.fix.top, better.fix.left) and _fits(
@@ -113,10 +119,13 @@ class Locator:
         return level if level is not None and (fix.header is None or level.fix.z_score > fix.z_score) else None
 
     def _near(self, plane: Tensor, fix: Fix, suspect: tuple[int, int]) -> Placed | None:
-        """The place up to two pixels beside one where a header was read, where pilots agree better there."""
+        """The place up to two pixels beside one that was found, where pilots agree better there."""
         header = fix.header
         if header is None:
-            return None
+            beside = synchronise_beside(plane, self._secret, fix)
+            if beside is None or beside.fix.header is None or beside.fix.z_score <= fix.z_score:
+                return None
+            return beside
         if (header.height, header.width) == suspect and not lies_beside(plane, self._secret, fix):
             return None
         searched = int(plane.shape[-2]), int(plane.shape[-1])
