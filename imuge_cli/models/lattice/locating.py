@@ -39,8 +39,8 @@ from imuge_cli.models.protocol import MINIMUM_SIDE, Frame, Pixels
 # Mean cosine of the pilots' phase errors, from which on a suspect can not have been turned; working pixels of its
 # shorter side, below which there is next to no whole block in one that was.
 _UNDOUBTED, _TURNABLE = 0.85, 64
-# By how many times the statistic of a turned suspect has to exceed that of a place where it lies pixel on pixel.
-_PLAINLY = 1.1
+# Working pixels by which a turn has to move a suspect's corners to be one.
+_TURNED = 0.25
 _ALL_STEPS = tuple(STEPS[s] for s in ("balanced", "subtle", "strong"))
 
 
@@ -100,7 +100,7 @@ class Locator:
         if pilot_agreement(known, size) < DOUBTFUL and min(searched) >= _TURNABLE:
             other = synchronise_elsewhere(plane, self._secret, _ALL_STEPS, known)
             # The same place once more, turned by nothing, may fit a little better by chance.
-            if other is not None and (better is None or other.fix.z_score > _PLAINLY * better.fix.z_score):
+            if other is not None and (better is None or _is_turned(other, searched)):
                 better = other
         if better is None:
             return self._frame(fix, size, suspect)
@@ -189,6 +189,12 @@ class Locator:
             z_score=fix.z_score,
         )
         return frame, fix
+
+
+def _is_turned(placed: Placed, size: tuple[int, int]) -> bool:
+    """Whether a place that was found for a turned suspect of a size is another than for one that was not."""
+    turn = placed.placement.turn
+    return turn is None or math.radians(abs(turn.degrees)) * math.hypot(*size) / 2 > _TURNED
 
 
 def canvas_of(header: Header) -> tuple[int, int]:
