@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -215,16 +216,8 @@ def redrafted_once(monkeypatch: pytest.MonkeyPatch, doubts: tuple[float, float])
     monkeypatch.setattr(recovering, "_ROUNDS", 1)
 
 
-@pytest.mark.parametrize(("doubts", "share"), [((0.1, 0.1), 1 / 3), ((0.3, 0.1), 1 / 7), ((0.02, 0.04), 0.5)])
-def test_the_picture_before_counts_by_the_doubt_left(
-    doubts: tuple[float, float],
-    share: float,
-    engine: Imuge,
-    suspect: Picture,
-    verified: VerifyResult,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    drawn: list[Draft] = []
+def drawing(level: Callable[[Draft], float]) -> Callable[..., torch.Tensor]:
+    """In place of `recover_window`: R draws one level, of 0 to 1, everywhere."""
 
     def looked(
         self: LatticeNetworks,
@@ -235,12 +228,25 @@ def test_the_picture_before_counts_by_the_doubt_left(
         *,
         looks: int = 1,
     ) -> torch.Tensor:
-        drawn.append(solution)
-        return torch.full_like(reception.picture[(..., *window)], 0.8 if len(drawn) == 1 else 0.2)
+        return torch.full_like(reception.picture[(..., *window)], level(solution))
+
+    return looked
+
+
+@pytest.mark.parametrize(("doubts", "share"), [((0.1, 0.1), 1 / 3), ((0.3, 0.1), 1 / 7), ((0.02, 0.04), 0.5)])
+def test_the_picture_before_counts_by_the_doubt_left(
+    doubts: tuple[float, float],
+    share: float,
+    engine: Imuge,
+    suspect: Picture,
+    verified: VerifyResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    levels = iter([0.8])
 
     redrafted_once(monkeypatch, doubts)
     monkeypatch.setattr(recovering.Recovery, "_finished", as_drawn)
-    monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
+    monkeypatch.setattr(LatticeNetworks, "recover_window", drawing(lambda solution: next(levels, 0.2)))
     truth = np.zeros(ORIGINAL.shape[:2], bool)
     truth[SQUARE] = True
     recovered = engine.recover(suspect, mask=truth, verification=verified).picture.as_uint8()
@@ -268,18 +274,6 @@ def test_what_never_settles_is_the_mean_of_the_first_and_last_drafts_and_not_hel
 ) -> None:
     grey = dict(zip(doubts, (0.8, 0.2), strict=True))
 
-    def looked(
-        self: LatticeNetworks,
-        reception: Reception,
-        mask: torch.Tensor,
-        solution: Draft,
-        window: tuple[slice, slice],
-        *,
-        looks: int = 1,
-    ) -> torch.Tensor:
-        level = grey[round(float(solution.doubt), 3)]
-        return torch.full_like(reception.picture[(..., *window)], level)
-
     def held(*arguments: object) -> torch.Tensor:
         return torch.zeros_like(arguments[2])  # type: ignore[call-overload,no-any-return]
 
@@ -287,7 +281,8 @@ def test_what_never_settles_is_the_mean_of_the_first_and_last_drafts_and_not_hel
     monkeypatch.setattr(recovering, "_MOST_ROUNDS", 1)
     monkeypatch.setattr(recovering, "_MUCH_LOST", 0.0 if much else 1.0)
     monkeypatch.setattr(recovering.Recovery, "_finished", held)
-    monkeypatch.setattr(LatticeNetworks, "recover_window", looked)
+    drawn = drawing(lambda solution: grey[round(float(solution.doubt), 3)])
+    monkeypatch.setattr(LatticeNetworks, "recover_window", drawn)
     recovered = engine.recover(suspect, verification=verified).picture.as_uint8()
     middle = recovered[SQUARE][12:-12, 12:-12]
     expected = 255 * (shares[0] * 0.8 + shares[1] * 0.2)
