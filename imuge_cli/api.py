@@ -49,6 +49,9 @@ _LARGEST_SIDE = 65535
 # V draws edges to a pixel or two, and a rim of tampered pixels that is left shows more than a rim that is replaced for
 # nothing: recovery goes so many pixels (of the working size) beyond V's own mask.
 _RECOVERY_MARGIN = 3
+# The symbols of so wide a rim were hardly touched, and where a suspect is small it is as wide as a block: recovery
+# stops believing so many suspect's pixels per working pixel beyond V's mask, rounded down (docs/experiments.md).
+_DOUBTED_MARGIN = 1
 # Of what was changed V is often sure of a part alone. What it gives more than the first beside that, and more than the
 # second elsewhere with all around it, is looked at once more, which takes a draft: not where it is less than such a
 # share of what is replaced anyway, thin pieces of edges.
@@ -319,15 +322,14 @@ class Imuge:
                 "immunized with this key, but too little of the immunization is left to read (scaled down, compressed "
                 "or made noisy too much); nothing can be recovered"
             )
-        margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
-        used = self._to_recover(result, verified, margin) if mask is None else mask.astype(bool)
+        used, doubted = self._to_recover(result, verified) if mask is None else (mask.astype(bool), None)
         given, information = picture, None
         reframed = restore_canvas and not _is_whole(verified.frame, result.synchronisation, shape)
         if reframed:
             _require_possible(verified.header)
         if used.any() or reframed:
             recovered = self._model.recover(
-                picture.pixels, verified, used, own_mask=mask is None, restore_canvas=restore_canvas
+                picture.pixels, verified, used, doubted=doubted, restore_canvas=restore_canvas
             )
             given = picture.with_pixels(_grey(recovered.pixels) if picture.grey else recovered.pixels)
             # Alpha is the suspect's, on its grid.
@@ -344,22 +346,25 @@ class Imuge:
             reframed=reframed,
         )
 
-    def _to_recover(self, result: VerifyResult, verified: Verified, margin: int) -> Mask:
-        """V's mask, what V suspects besides and finds confirmed, and a margin. What lies around the original has none,
-        or a rim of what was left alone would go."""
+    def _to_recover(self, result: VerifyResult, verified: Verified) -> tuple[Mask, Mask]:
+        """V's mask and what V suspects besides and finds confirmed: with the margin that recovery replaces, and with
+        the narrower one that it does not believe. What lies around the original has none, or a rim of what was left
+        alone would go."""
+        assert verified.frame is not None
+        margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
         foreign = result.foreign if result.foreign is not None else np.zeros(result.mask.shape, bool)
-        inside = result.mask & ~foreign
-        used = enlarged(inside, margin)
+        changed = inside = result.mask & ~foreign
         if inside.any() and not verified.assumed:
             # Of a part by itself less is enough where others are certain; the verdict does not hang on it any more.
             probable = inside | clean(~foreign & (result.probability > _SUSPECTED))
             nearby = reaching(probable, ~foreign & (result.probability > _SUSPECTED_NEARBY))
-            suspected = enlarged(nearby, margin)
+            used, suspected = enlarged(inside, margin), enlarged(nearby, margin)
             if (suspected & ~used).sum() > _HARDLY_MORE * used.sum():
                 confirmed = self._model.confirmed(verified, suspected)
-                used |= enlarged(reaching(inside | clean(probable & confirmed), confirmed), margin)
-        whole: Mask = used | result.mask & foreign
-        return whole
+                changed = inside | reaching(inside | clean(probable & confirmed), confirmed)
+        around = result.mask & foreign
+        narrow = math.floor(_DOUBTED_MARGIN * (verified.frame.scale + _SCALE_TOLERANCE))
+        return enlarged(changed, margin) | around, enlarged(changed, narrow) | around
 
     def _recover_framed(
         self, picture: Picture, result: VerifyResult, found: Framed, mask: Mask | None, restore_canvas: bool
@@ -417,7 +422,7 @@ class Imuge:
             raise RecoveryError(
                 "what is left of this picture's exact layer and of its lattice does not suffice to restore it"
             )
-        recovered = model.recover(pixels, verified, lost, own_mask=False, restore_canvas=False)
+        recovered = model.recover(pixels, verified, lost, doubted=None, restore_canvas=False)
         drawn = _grey(recovered.pixels) if picture.grey else recovered.pixels
         return np.where(lost[..., None], drawn, pixels)
 

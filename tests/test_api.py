@@ -199,6 +199,19 @@ def test_recovery_brings_back_what_was_there(engine: Imuge, suspect: Picture, or
     np.testing.assert_array_equal(result.picture.pixels[~result.mask], suspect.pixels[~result.mask])
 
 
+@pytest.mark.parametrize("scaled", [1.0, 0.5])
+def test_symbols_under_the_rim_are_believed_unless_a_person_drew_it(
+    engine: Imuge, suspect: Picture, scaled: float
+) -> None:
+    size = round(256 * scaled)
+    shown = suspect.with_pixels(cv2.resize(suspect.pixels, (size, size), interpolation=cv2.INTER_AREA))
+    result = engine.recover(shown)
+    drawn = engine.recover(shown, mask=result.mask, verification=result.verification)
+    np.testing.assert_array_equal(drawn.mask, result.mask)
+    assert result.information is not None and drawn.information is not None
+    assert result.information > drawn.information
+
+
 def test_what_is_suspected_beside_the_mask_is_replaced_if_it_was_changed(engine: Imuge, suspect: Picture) -> None:
     verification = engine.verify(suspect)
     half = box(place=(slice(64, 144), slice(130, 160)))

@@ -125,7 +125,8 @@ class Model(Protocol):
         ...
 
     def recover(
-        self, pixels: Pixels, verified: Verified, mask: Mask, *, own_mask: bool, restore_canvas: bool
+        self, pixels: Pixels, verified: Verified, mask: Mask, *, doubted: Mask | None, restore_canvas: bool
     ) -> Recovered:
-        """Replace the pixels of `mask` (H x W). own_mask: the mask is V's, not a person's. Raises RecoveryError."""
+        """Replace the pixels of `mask` (H x W). doubted: the pixels that nothing is believed of, where the mask is V's
+        with a margin; None where a person drew it, who left nothing out. Raises RecoveryError."""
         ...

@@ -87,7 +87,7 @@ class ImugeModel:
 
     @torch.no_grad()
     def recover(
-        self, pixels: Pixels, verified: Verified, mask: Mask, *, own_mask: bool, restore_canvas: bool
+        self, pixels: Pixels, verified: Verified, mask: Mask, *, doubted: Mask | None, restore_canvas: bool
     ) -> Recovered:
         """See Model.recover. What was cut away cannot be restored: nothing says where it was."""
         evidence, frame = verified.evidence, verified.frame

@@ -185,7 +185,7 @@ class LatticeModel:
 
     @torch.no_grad()
     def recover(
-        self, pixels: Pixels, verified: Verified, mask: Mask, *, own_mask: bool, restore_canvas: bool
+        self, pixels: Pixels, verified: Verified, mask: Mask, *, doubted: Mask | None, restore_canvas: bool
     ) -> Recovered:
         """See Model.recover."""
         evidence, frame = _found(verified)
@@ -194,10 +194,12 @@ class LatticeModel:
         if float(lost.mean()) > _NEARLY_ALL_LOST:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
-        doubted = torch.maximum(lost, suspicion(evidence.probability)) if own_mask else lost
+        disbelieved = (
+            lost if doubted is None else torch.maximum(self._lost(doubted, frame), suspicion(evidence.probability))
+        )
         wanted = lost if restore_canvas else lost * ones_in(lost, (rows, columns))
-        recovery = Recovery(self._networks, evidence.carrier, evidence.reception, lost, own_mask)
-        recovered, information = recovery.run(doubted, wanted)
+        recovery = Recovery(self._networks, evidence.carrier, evidence.reception, lost, doubted is not None)
+        recovered, information = recovery.run(disbelieved, wanted)
         whole = to_array(as_suspect(evidence.reception, recovered).clamp(0, 255))
         # What lies around the picture never was part of it, and stays, or is left out.
         inside = mask if verified.foreign is None else mask & ~verified.foreign
