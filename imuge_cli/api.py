@@ -354,17 +354,19 @@ class Imuge:
         margin = math.ceil(_RECOVERY_MARGIN * max(1.0, verified.frame.scale))
         foreign = result.foreign if result.foreign is not None else np.zeros(result.mask.shape, bool)
         changed = inside = result.mask & ~foreign
+        used = enlarged(inside, margin)
         if inside.any() and not verified.assumed:
             # Of a part by itself less is enough where others are certain; the verdict does not hang on it any more.
             probable = inside | clean(~foreign & (result.probability > _SUSPECTED))
             nearby = reaching(probable, ~foreign & (result.probability > _SUSPECTED_NEARBY))
-            used, suspected = enlarged(inside, margin), enlarged(nearby, margin)
+            suspected = enlarged(nearby, margin)
             if (suspected & ~used).sum() > _HARDLY_MORE * used.sum():
                 confirmed = self._model.confirmed(verified, suspected)
                 changed = inside | reaching(inside | clean(probable & confirmed), confirmed)
+                used = enlarged(changed, margin)
         around = result.mask & foreign
         narrow = math.floor(_DOUBTED_MARGIN * (verified.frame.scale + _SCALE_TOLERANCE))
-        return enlarged(changed, margin) | around, enlarged(changed, narrow) | around
+        return used | around, enlarged(changed, narrow) | around
 
     def _recover_framed(
         self, picture: Picture, result: VerifyResult, found: Framed, mask: Mask | None, restore_canvas: bool

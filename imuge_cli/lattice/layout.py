@@ -40,9 +40,7 @@ def make_layout(secret: Secret, rows: int, columns: int, *, top: int = 0, left: 
     (byte 0 modulo 8), header slot (byte 1 modulo 7, over the remaining robust slots), chip number (bytes 2 to 5),
     inversion (lowest bit of byte 6).
     """
-    dither_bytes = plane_bytes(secret.subkey("lattice dither"), rows, columns, 2 * SLOT_COUNT, top=top, left=left)
     layout_bytes = plane_bytes(secret.subkey("lattice layout"), rows, columns, 8, top=top, left=left)
-    dither = dither_bytes.view("<u2").astype(np.float32) / 65536
     pilot = (layout_bytes[..., 0] % ROBUST_SLOTS).astype(np.int64)
     header = (layout_bytes[..., 1] % (ROBUST_SLOTS - 1)).astype(np.int64)
     header += header >= pilot
@@ -52,7 +50,7 @@ def make_layout(secret: Secret, rows: int, columns: int, *, top: int = 0, left: 
     chips = np.ascontiguousarray(layout_bytes[..., 2:6]).view("<u4")[..., 0].astype(np.int64)
     return Layout(
         order=np.argsort(rank, axis=0, kind="stable"),
-        dither=np.ascontiguousarray(dither.transpose(2, 0, 1)),
+        dither=_dither(secret.subkey("lattice dither"), SLOT_COUNT, rows, columns, top, left),
         chips=chips,
         flips=(layout_bytes[..., 6] & 1).astype(bool),
     )
@@ -63,5 +61,10 @@ def fine_dither(secret: Secret, rows: int, columns: int) -> NDArray[np.float32]:
 
     Format version 4: 2 bytes a slot (little endian, over 65,536).
     """
-    plane = plane_bytes(secret.subkey("lattice fine dither"), rows, columns, 2 * len(FINE_SLOTS))
-    return np.ascontiguousarray(plane.view("<u2").transpose(2, 0, 1)).astype(np.float32) / np.float32(65536)
+    return _dither(secret.subkey("lattice fine dither"), len(FINE_SLOTS), rows, columns)
+
+
+def _dither(key: bytes, slots: int, rows: int, columns: int, top: int = 0, left: int = 0) -> NDArray[np.float32]:
+    """slots x rows x columns, float32 in [0, 1)."""
+    plane = plane_bytes(key, rows, columns, 2 * slots, top=top, left=left).view("<u2")
+    return np.ascontiguousarray(plane.transpose(2, 0, 1)).astype(np.float32) / np.float32(65536)

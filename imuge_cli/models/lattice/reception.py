@@ -23,8 +23,6 @@ from imuge_cli.networks.resolver import Resolver
 
 # What embedding adds to the variance of a calm block, in squared steps.
 _ADDED = (DATA_SLOTS * CALM**2 + SLOT_COUNT - DATA_SLOTS) / BLOCK**2 / 12
-
-
 # And with fine slots.
 _ADDED_FINE = len(FINE_SLOTS) * (FINE_CALM * FINE_STEP) ** 2 / BLOCK**2 / 12
 
