@@ -325,6 +325,33 @@ def test_the_networks_look_the_more_ways_the_less_there_is_to_see(
     torch.testing.assert_close(result, sum(ways) / looks, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("little", "levels", "expected"), [(2**16, (0.8, 0.5, 0.2), 2.4 / 6), (0, (0.8, 0.5), 1.8 / 3)]
+)
+def test_what_is_held_against_symbols_is_drawn_again_twice_where_it_is_little(
+    little: int,
+    levels: tuple[float, ...],
+    expected: float,
+    engine: Imuge,
+    suspect: Picture,
+    verified: VerifyResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """levels: what R draws each time. expected: the mean, in which each counts the more the later it was drawn."""
+    given = iter(levels)
+
+    def held(solution: Draft, picture: torch.Tensor) -> Draft:
+        return replace(solution, picture=picture)
+
+    monkeypatch.setattr(recovering, "_LITTLE", little)
+    monkeypatch.setattr(recovering, "_ROUNDS", 0)
+    monkeypatch.setattr(recovering, "consistent", held)
+    monkeypatch.setattr(LatticeNetworks, "recover_window", drawing(lambda solution: next(given)))
+    recovered = engine.recover(suspect, verification=verified).picture.as_uint8()
+    assert next(given, None) is None
+    assert np.all(np.abs(recovered[SQUARE][12:-12, 12:-12] - 255 * expected) <= 1)
+
+
 def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypatch: pytest.MonkeyPatch) -> None:
     original = photograph("chelsea", 20, 100, 192, 192)
     pixels = engine.immunize(Picture(pixels=original), exact=False, image_id=1).picture.as_uint8().copy()

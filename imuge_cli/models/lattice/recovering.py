@@ -32,6 +32,9 @@ _NEVER_SETTLED = 0.5
 _LOOKS = 4
 # As often where that is no more than so many pixels.
 _LOOKS_AT_LITTLE, _LITTLE = 8, 2**16
+# How often what was held against the symbols is given to R again: once, and where that is little twice
+# (docs/experiments.md).
+_AGAIN, _AGAIN_AT_LITTLE = 1, 2
 
 
 def settled(networks: LatticeNetworks, carrier: Carrier, reception: Reception, doubted: Tensor) -> Draft:
@@ -116,7 +119,7 @@ class Recovery:
         return solution, drawn
 
     def _finished(self, solution: Draft, recovered: Tensor, box: Box | None) -> Tensor:
-        """What R made of a draft, held against the symbols, given to R once more, and held against them again."""
+        """What R made of a draft, held against the symbols, given to R once or twice more, and held each time."""
         if box is None:
             return recovered
         within = ones_in(self.lost, box) > 0
@@ -126,17 +129,25 @@ class Recovery:
             picture = torch.where(within, recovered, solution.picture)
             return consistent(solution, torch.where(self.lost > 0, picture, self.reception.picture))
 
-        once = held(recovered)
-        twice = held(self._drawn(once, box).picture)
-        # Both err, not everywhere alike; the second errs less.
-        return (once.picture + 2 * twice.picture) / 3
+        latest = held(recovered)
+        pictures = [latest.picture]
+        for _ in range(_AGAIN_AT_LITTLE if self._is_little(box) else _AGAIN):
+            latest = held(self._drawn(latest, box).picture)
+            pictures.append(latest.picture)
+        # All err, not everywhere alike; each errs less than the one before.
+        weights = range(1, len(pictures) + 1)
+        return torch.stack([weight * x for weight, x in zip(weights, pictures, strict=True)]).sum(0) / sum(weights)
+
+    def _is_little(self, box: Box) -> bool:
+        """Whether R costs so little there that it may look as often as anything is won."""
+        return self.lost[(..., *box)].numel() <= _LITTLE
 
     def _drawn(self, solution: Draft, box: Box | None, looks: int | None = None) -> _Drawn:
         """The suspect with R's picture in a box, grey levels, not clipped. looks: as many as pay."""
         picture = self.reception.picture.clone()
         if box is not None:
             if looks is None:
-                looks = _LOOKS_AT_LITTLE if self.lost[(..., *box)].numel() <= _LITTLE else _LOOKS
+                looks = _LOOKS_AT_LITTLE if self._is_little(box) else _LOOKS
             window = self.networks.recover_window(self.reception, self.lost, solution, box, looks=looks)
             picture[(..., *box)] = window * 255
         return _Drawn(solution, picture)
