@@ -20,8 +20,7 @@ _ROUNDING = 2.0
 
 def log_roughness(plane: Tensor, slots: Slots = SLOTS) -> Tensor:
     """Natural logarithm of the mean square of neighbours' differences, down and across, as each of S slots weighs
-    the two; the mean of the block's own and of the nine in and around it, which tells more (docs/experiments.md,
-    "Scaled and scaled back, and noise that is not even").
+    the two.
 
     plane: luma, N x 1 x H x W, grey levels. Returns N x S x H//8 x W//8.
     """
@@ -30,9 +29,18 @@ def log_roughness(plane: Tensor, slots: Slots = SLOTS) -> Tensor:
         for dim, padding in ((-2, (0, 0, 0, 1)), (-1, (0, 1, 0, 0)))
     )
     vertical = _vertical_shares(plane.device, slots)
-    alone = torch.log(vertical * down + (1 - vertical) * across + _ROUNDING)
-    around = functional.avg_pool2d(functional.pad(alone, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return (alone + around) / 2
+    return torch.log(vertical * down + (1 - vertical) * across + _ROUNDING)
+
+
+def with_neighbours(roughness: Tensor) -> Tensor:
+    """The mean of what `log_roughness` says of each block and of the nine in and around it: a little of what resampling
+    folded comes from next door, and nine blocks are told more exactly than one (docs/experiments.md, "Scaled and scaled
+    back, and noise that is not even").
+
+    roughness: N x S x rows x columns. Returns the same.
+    """
+    around = functional.avg_pool2d(functional.pad(roughness, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return (roughness + around) / 2
 
 
 @lru_cache(maxsize=4)

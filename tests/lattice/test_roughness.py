@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from imuge_cli.lattice.roughness import _ROUNDING, log_roughness
+from imuge_cli.lattice.roughness import _ROUNDING, log_roughness, with_neighbours
 from imuge_cli.lattice.transform import SLOTS
 
 
@@ -28,11 +28,21 @@ def test_stripes_are_rough_for_frequencies_that_cross_them(across: bool) -> None
     assert told == sorted(told) and told[-1] > told[0]
 
 
-def test_a_block_is_told_by_its_neighbours_as_well() -> None:
+def test_only_the_rough_block_is_rough() -> None:
     rough = log_roughness(striped(True))[0]
-    calm = math.log(_ROUNDING)
+    calm = torch.full((len(SLOTS),), math.log(_ROUNDING))
     assert rough.shape == (len(SLOTS), 5, 5)
-    # One of nine counts for half of it.
-    corner, beside, middle = rough[:, 0, 0], rough[:, 1, 1], rough[:, 2, 2]
-    assert torch.allclose(corner, torch.full_like(corner, calm))
-    assert bool((beside > calm + 0.1).all()) and bool((middle > beside + 1).all())
+    assert torch.allclose(rough[:, 1, 1], calm) and bool((rough[:, 2, 2] > calm + 3).all())
+
+
+def test_neighbours_count_for_half() -> None:
+    roughness = torch.zeros(1, 2, 4, 5)
+    roughness[0, 0, 1, 1] = 9.0
+    roughness[0, 1, 3, 4] = 9.0
+    told = with_neighbours(roughness)
+    expected = torch.zeros(1, 2, 4, 5)
+    expected[0, 0, 0:3, 0:3] = 0.5
+    expected[0, 0, 1, 1] = 5.0
+    # At the edge the outermost blocks stand for those beyond.
+    expected[0, 1, 2, 3], expected[0, 1, 2, 4], expected[0, 1, 3, 3], expected[0, 1, 3, 4] = 0.5, 1.0, 1.0, 6.5
+    torch.testing.assert_close(told, expected)

@@ -15,6 +15,7 @@ from imuge_cli import Imuge, VerifyResult
 from imuge_cli.attacks.benign import apply, parse
 from imuge_cli.benchmark.cases import in_frame
 from imuge_cli.image.picture import Picture
+from imuge_cli.lattice.roughness import with_neighbours
 from imuge_cli.metrics.fidelity import local_psnr
 from imuge_cli.models.lattice import model, recovering
 from imuge_cli.models.lattice.family import LatticeNetworks
@@ -350,6 +351,25 @@ def test_what_is_held_against_symbols_is_drawn_again_twice_where_it_is_little(
     recovered = engine.recover(suspect, verification=verified).picture.as_uint8()
     assert next(given, None) is None
     assert np.all(np.abs(recovered[SQUARE][12:-12, 12:-12] - 255 * expected) <= 1)
+
+
+def test_recovery_is_told_of_noise_by_neighbours_and_the_verifier_is_not(
+    engine: Imuge, suspect: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve, told = LatticeNetworks.solve, []
+
+    def asked(self: LatticeNetworks, *arguments: Any, **options: Any) -> Draft:
+        told.append(arguments[1])
+        return solve(self, *arguments, **options)
+
+    monkeypatch.setattr(LatticeNetworks, "solve", asked)
+    verified = engine.verify(suspect)
+    seen = told[-1]
+    assert all(torch.equal(reception.roughness, seen.roughness) for reception in told)
+    engine.recover(suspect, verification=verified)
+    for own, together in ((seen, told[-1]), (seen.fine, told[-1].fine)):
+        assert float((together.roughness - own.roughness).abs().max()) > 1
+        assert torch.equal(together.roughness, with_neighbours(own.roughness))
 
 
 def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypatch: pytest.MonkeyPatch) -> None:

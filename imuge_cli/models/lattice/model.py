@@ -198,7 +198,8 @@ class LatticeModel:
             lost if doubted is None else torch.maximum(self._lost(doubted, frame), suspicion(evidence.probability))
         )
         wanted = lost if restore_canvas else lost * ones_in(lost, (rows, columns))
-        recovery = Recovery(self._networks, evidence.carrier, evidence.reception, lost, doubted is not None)
+        reception = evidence.reception.told_by_neighbours()
+        recovery = Recovery(self._networks, evidence.carrier, reception, lost, doubted is not None)
         recovered, information = recovery.run(disbelieved, wanted)
         whole = to_array(as_suspect(evidence.reception, recovered).clamp(0, 255))
         # What lies around the picture never was part of it, and stays, or is left out.

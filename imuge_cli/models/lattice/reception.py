@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from imuge_cli.lattice.layout import DATA_SLOTS, SLOT_COUNT
 from imuge_cli.lattice.modulation import wrap
 from imuge_cli.lattice.quieting import is_worth_it, known_agreement, without_noise
 from imuge_cli.lattice.requantization import rounding_steps
-from imuge_cli.lattice.roughness import log_roughness
+from imuge_cli.lattice.roughness import log_roughness, with_neighbours
 from imuge_cli.lattice.transform import BLOCK, FINE_SLOTS, analyse, luma
 from imuge_cli.models.lattice.carrier import FINE_STEP, Carrier, scale_of
 from imuge_cli.models.lattice.clipping import at_limits, cut_off, stretched
@@ -79,6 +79,12 @@ class Reception:
     unlimited: Tensor
     ramp: Tensor | None = None
     fine: FineReception | None = None
+
+    def told_by_neighbours(self) -> Reception:
+        """As it is, but with the roughness of more than the block itself, which tells its noise better. V learned with
+        the block's own alone."""
+        fine = self.fine and replace(self.fine, roughness=with_neighbours(self.fine.roughness))
+        return replace(self, roughness=with_neighbours(self.roughness), fine=fine)
 
 
 def receive(
