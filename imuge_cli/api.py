@@ -435,9 +435,7 @@ def _mask_of(verified: Verified) -> Mask:
     guard = DEFAULT_GUARD.at_scale(verified.frame.scale)
     if verified.assumed:
         guard = guard.as_written()
-    # Where something was changed for certain, what V suspects between the original's pixels counts as it would on them.
-    between = verified.frame.placement is not None and not verified.unexplained
-    if between or verified.tone is not None:
+    if verified.frame.placement is not None or verified.tone is not None:
         guard = guard.lenient()
     if verified.forewarned:
         guard = guard.forewarned(verified.probability.size)

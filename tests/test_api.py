@@ -20,7 +20,7 @@ from imuge_cli.keys import Secret
 from imuge_cli.mask.cleanup import enlarged
 from imuge_cli.metrics.fidelity import local_psnr, psnr
 from imuge_cli.models.lattice.model import LatticeModel
-from imuge_cli.models.protocol import Tone, Verified
+from imuge_cli.models.protocol import Verified
 
 Mask = NDArray[np.bool_]
 SQUARE = (slice(64, 144), slice(80, 160))
@@ -119,37 +119,6 @@ def test_what_is_widely_suspected_and_nowhere_certain_is_not_called_intact(
         # Who knows what was changed, gets it back.
         recovered = engine.recover(sent.picture, mask=box(), verification=result)
         assert np.any(recovered.picture.pixels != sent.picture.pixels)
-
-
-@pytest.mark.parametrize(
-    ("unexplained", "toned", "verdict"),
-    [(False, False, "intact"), (True, False, "tampered"), (True, True, "not-found"), (False, True, "intact")],
-)
-def test_what_is_suspected_between_pixels_counts_where_something_was_changed_for_certain(
-    unexplained: bool,
-    toned: bool,
-    verdict: str,
-    engine: Imuge,
-    sent: ImmunizeResult,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    verify = LatticeModel.verify
-    scaled = Picture(pixels=cv2.resize(sent.picture.as_uint8(), (180, 180), interpolation=cv2.INTER_CUBIC))
-
-    def suspecting(self: LatticeModel, pixels: Pixels8) -> Verified:
-        told = verify(self, pixels)
-        assert told.frame is not None and told.frame.placement is not None and told.tone is None
-        probability = np.zeros_like(told.probability)
-        # Certain in its middle, and lukewarm on average.
-        probability[60:100, 60:100], probability[75:85, 75:85] = 0.6, 0.99
-        tone = Tone(contrast=1.2, brightness=None) if toned else None
-        return replace(told, probability=probability, unexplained=unexplained, tone=tone)
-
-    monkeypatch.setattr(LatticeModel, "verify", suspecting)
-    result = engine.verify(scaled)
-    assert result.verdict == verdict
-    assert result.mask[60:100, 60:100].all() == result.mask.any() == (verdict == "tampered")
-    assert result.contradicted == (verdict == "not-found")
 
 
 def test_an_untouched_picture_is_intact(engine: Imuge, sent: ImmunizeResult) -> None:
