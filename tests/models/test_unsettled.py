@@ -379,6 +379,8 @@ def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypa
     lost[72:120, 72:120] = True
     pixels[lost] = 200
     rounds, gains = recovering._ROUNDS, []
+    # What symbols then make of these pictures is asked below: it makes up for a part of what rounds win.
+    monkeypatch.setattr(recovering.Recovery, "_finished", as_drawn)
     for seed in (1, 2, 3):
         cropped = apply(parse("crop:0.5+jpeg:90"), pixels, np.random.default_rng(seed))
         suspect, truth = Picture(pixels=cropped.image), cropped.follow(lost)
@@ -391,7 +393,7 @@ def test_wraps_told_by_the_networks_make_better_pictures(engine: Imuge, monkeypa
             recovered = engine.recover(suspect, mask=truth, verification=verified).picture.as_uint8()
             quality.append(local_psnr(reference, recovered, truth))
         gains.append(quality[1] - quality[0])
-    assert np.mean(gains) > 0.2 and min(gains) > 0.05
+    assert np.mean(gains) > 0.3 and min(gains) > 0.1
 
 
 def test_pictures_held_against_the_symbols_and_drawn_again_are_better(
