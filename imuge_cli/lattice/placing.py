@@ -19,7 +19,7 @@ from imuge_cli.lattice.header import CODE_BITS, Header
 from imuge_cli.lattice.placement import ORIENTATIONS, UPRIGHT, Orientation, Placement
 from imuge_cli.lattice.refine import SURE, Candidate, converged, refined
 from imuge_cli.lattice.search import QUICK, THOROUGH, promising
-from imuge_cli.lattice.synchronise import Fix, pilot_agreement, pilots_at, synchronise_at
+from imuge_cli.lattice.synchronise import Fix, agreement_undone, pilot_agreement, pilots_at, synchronise_at
 from imuge_cli.lattice.view import Suspect
 
 TEMPLATE_THRESHOLD_ALONE = 8.0
@@ -127,8 +127,12 @@ def synchronise_elsewhere(plane: Tensor, secret: Secret, steps: tuple[float, ...
     """A place, upright or turned by a few degrees, at which pilots agree much better than at one where they agree so
     little that only a part of the suspect may lie so; None where there is none, or another picture's.
 
-    plane: luma, 1 x 1 x H x W, grey levels. Only the quick passes of the search are tried.
+    plane: luma, 1 x 1 x H x W, grey levels. Only the quick passes of the search are tried, and none where pilots agree
+    well at `fix` once blur and the like are undone, as they are wherever else no header can be read without.
     """
+    fix = replace(fix, z_score=agreement_undone(plane, secret, fix))
+    if pilot_agreement(fix, (plane.shape[-2], plane.shape[-1])) >= DOUBTFUL:
+        return None
     suspect = Suspect(plane[0, 0].cpu().numpy())
     read = [
         found.placed

@@ -128,6 +128,17 @@ def lies_beside(plane: Tensor, secret: Secret, fix: Fix) -> bool:
     return max(scores) > scores[0]
 
 
+def agreement_undone(plane: Tensor, secret: Secret, fix: Fix) -> float:
+    """The pilots' agreement where a lattice was found, with blur and the like undone if that is more, standard
+    deviations: a header can be read without, where nothing else can.
+
+    plane: luma, 1 x 1 x H x W, grey levels.
+    """
+    part, layout = _aligned(plane, secret, fix.top, fix.left)
+    undone = None if layout is None else _undone(part, layout, (fix.step,))
+    return fix.z_score if undone is None else max(fix.z_score, undone.z_score)
+
+
 def pilot_agreement(fix: Fix, size: tuple[int, int]) -> float:
     """The mean cosine of the pilots' phase errors in a suspect of so many working pixels."""
     return fix.z_score / math.sqrt(max(2 * (size[0] // BLOCK) * (size[1] // BLOCK), 1))

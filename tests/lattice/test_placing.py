@@ -19,7 +19,7 @@ from imuge_cli.lattice import placing
 from imuge_cli.lattice.header import Header
 from imuge_cli.lattice.placing import Placed, synchronise_anywhere, synchronise_elsewhere
 from imuge_cli.lattice.refine import Candidate
-from imuge_cli.lattice.synchronise import Fix
+from imuge_cli.lattice.synchronise import Fix, agreement_undone, pilot_agreement, synchronise_direct
 from imuge_cli.models.lattice.carrier import STEPS
 
 SECRET, STEP = Secret.default(), (STEPS["balanced"],)
@@ -62,6 +62,23 @@ def test_a_place_that_is_hardly_better_is_not_worth_it(suspect: NDArray[np.float
     best = synchronise_elsewhere(plane, SECRET, STEP, believed(header, 11.0))
     assert best is not None
     assert synchronise_elsewhere(plane, SECRET, STEP, believed(header, best.fix.z_score / 1.4)) is None
+
+
+def test_a_blurred_suspect_is_compared_as_it_was_before_and_not_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its header is read without undoing the blur, and pilots agree little so; elsewhere they are read with it."""
+    picture = Picture(pixels=photograph("astronaut", 0, 0, 256, 256))
+    sent = Imuge(exact=False).immunize(picture, image_id=5).picture.as_uint8()
+    plane = torch.from_numpy(luma(apply(parse("blur:5"), sent, np.random.default_rng(0)).image))[None, None]
+    fix = synchronise_direct(plane, SECRET, STEP)
+    assert fix is not None and fix.header is not None and fix.header.image_id == 5
+    assert pilot_agreement(fix, (256, 256)) < placing.DOUBTFUL
+    assert agreement_undone(plane, SECRET, fix) > 2 * fix.z_score
+
+    def searched(*given: object, **how: object) -> object:
+        raise AssertionError("searched for elsewhere")
+
+    monkeypatch.setattr(placing, "promising", searched)
+    assert synchronise_elsewhere(plane, SECRET, STEP, fix) is None
 
 
 def test_another_picture_is_none_of_it(suspect: NDArray[np.float32], header: Header) -> None:
