@@ -127,8 +127,8 @@ def synchronise_elsewhere(plane: Tensor, secret: Secret, steps: tuple[float, ...
     """A place, upright or turned by a few degrees, at which pilots agree much better than at one where they agree so
     little that only a part of the suspect may lie so; None where there is none, or another picture's.
 
-    plane: luma, 1 x 1 x H x W, grey levels. Only the quick passes of the search are tried, and none where pilots agree
-    well at `fix` once blur and the like are undone, as they are wherever else no header can be read without.
+    plane: luma, 1 x 1 x H x W, grey levels. Only the quick passes of the search are tried. `fix` is taken with
+    blur and the like undone, as places are where no header is read otherwise; if pilots agree well so, none is tried.
     """
     fix = replace(fix, z_score=agreement_undone(plane, secret, fix))
     if pilot_agreement(fix, (plane.shape[-2], plane.shape[-1])) >= DOUBTFUL:
