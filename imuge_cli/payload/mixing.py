@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from imuge_cli.keys import Secret, keyed_permutation, keyed_signs
+from imuge_cli.payload.source import Operator
 
 # Transforms longer than this fall out of a processor's cache and cost several times as much a value.
 LONGEST = 20_000
@@ -52,8 +53,9 @@ class Mixing:
     an orthonormal matrix's rows and columns in general.
 
     length: of all transforms together, `transforms` of them of equal length. positions, rows: where inputs and outputs
-    lie in them. from_inputs, from_outputs: the inverses, `length` numbers each, with the number after the last where
-    nothing lies.
+    lie in them. signs: of the inputs. from_inputs, laid_signs: which input lies where in the transforms, and its sign,
+    `length` of each; 0 where none does. from_outputs: the inverse of rows, with the number after the last where nothing
+    lies.
     """
 
     inputs: int
@@ -64,32 +66,49 @@ class Mixing:
     signs: Tensor
     rows: Tensor
     from_inputs: Tensor
+    laid_signs: Tensor
     from_outputs: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
         """N x inputs to N x outputs."""
-        return self._signal(values).index_select(1, self.rows)
+        return _taken(self._transform(self._laid(values)), self.rows)
 
     def transposed(self, symbols: Tensor) -> Tensor:
         """N x outputs to N x inputs: the adjoint of `forward`."""
-        return self._values(self.spread(symbols))
+        return self._gathered(self._transform(self._spread(symbols)))
 
-    def spread(self, symbols: Tensor) -> Tensor:
-        """N x outputs to N x length: in the order of the transform, zero where nothing is sent."""
-        return functional.pad(symbols, (0, 1)).index_select(1, self.from_outputs)
+    def normal(self, precision: Tensor, share: float = 1.0) -> Operator:
+        """The operator share * transposed(precision * forward(.)), N x inputs to the same. precision: N x outputs.
 
-    def normal(self, values: Tensor, spread: Tensor) -> Tensor:
-        """transposed(precision * forward(values)), for `spread(precision)`: N x inputs to the same.
-
-        What a solver does hundreds of times; nothing is brought into the symbols' order on the way.
+        What a solver asks hundreds of times: symbols are never brought into their order, and one real Fourier transform
+        and its inverse do for two Hartley transforms. With s by which a Hartley spectrum is multiplied, the Fourier
+        spectrum X of the signal becomes p X + i q conj(X), 2 p_k = s_k + s_-k, 2 q_k = s_-k - s_k.
         """
-        return self._values(spread * self._signal(values))
+        length = self.length // self.transforms
+        spread = share / 2 * self._spread(precision).view(len(precision), self.transforms, length)
+        mirrored = torch.cat([spread[..., :1], spread[..., 1:].flip(-1)], -1)
+        half = length // 2 + 1
+        even = (spread + mirrored)[..., :half]
+        odd = torch.complex(torch.zeros_like(even), (mirrored - spread)[..., :half])
 
-    def _signal(self, values: Tensor) -> Tensor:
-        return self._transform(functional.pad(values * self.signs, (0, 1)).index_select(1, self.from_inputs))
+        def operator(values: Tensor) -> Tensor:
+            spectrum = torch.fft.rfft(self._laid(values).view_as(spread))
+            spectrum = torch.addcmul(even * spectrum, odd, spectrum.conj())
+            return self._gathered(torch.fft.irfft(spectrum, n=length).flatten(1))
 
-    def _values(self, spectrum: Tensor) -> Tensor:
-        return self._transform(spectrum).index_select(1, self.positions) * self.signs
+        return operator
+
+    def _spread(self, symbols: Tensor) -> Tensor:
+        """N x outputs to N x length: in the order of the transforms, zero where nothing is sent."""
+        return _taken(functional.pad(symbols, (0, 1)), self.from_outputs)
+
+    def _laid(self, values: Tensor) -> Tensor:
+        """N x inputs to N x length: in the order of the transforms, with their signs."""
+        return _taken(values, self.from_inputs) * self.laid_signs
+
+    def _gathered(self, signal: Tensor) -> Tensor:
+        """N x length to N x inputs: the adjoint of `_laid`."""
+        return _taken(signal, self.positions) * self.signs
 
     def _transform(self, values: Tensor) -> Tensor:
         return hartley(values.view(len(values), self.transforms, -1)).flatten(1)
@@ -126,16 +145,11 @@ class MixingPair:
         parts = [weight * part.transposed(own) for (weight, part), own in zip(self._parts(), told, strict=True)]
         return parts[0] + parts[1]
 
-    def spread(self, symbols: Tensor) -> Tensor:
-        """N x outputs to N x length: see `Mixing.spread`."""
-        first, second = torch.split(symbols, [self.first.outputs, self.second.outputs], 1)
-        return torch.cat([self.first.spread(first), self.second.spread(second)], 1)
-
-    def normal(self, values: Tensor, spread: Tensor) -> Tensor:
+    def normal(self, precision: Tensor) -> Operator:
         """See `Mixing.normal`."""
-        told = torch.split(spread, [self.first.length, self.second.length], 1)
-        parts = [weight**2 * part.normal(values, own) for (weight, part), own in zip(self._parts(), told, strict=True)]
-        return parts[0] + parts[1]
+        told = torch.split(precision, [self.first.outputs, self.second.outputs], 1)
+        first, second = (part.normal(own, weight**2) for (weight, part), own in zip(self._parts(), told, strict=True))
+        return lambda values: first(values) + second(values)
 
     def _parts(self) -> list[tuple[float, Mixing]]:
         return [((part.length / self.length) ** 0.5, part) for part in (self.first, self.second)]
@@ -151,17 +165,25 @@ def make_mixing(
     positions = keyed_permutation(secret.subkey(name + " positions"), length)[:inputs]
     rows = keyed_permutation(secret.subkey(name + " rows"), length)[:outputs]
     signs = keyed_signs(secret.subkey(name + " signs"), inputs)
+    from_inputs = _inverse(positions, length)
+    laid = from_inputs < inputs
     return Mixing(
         inputs=inputs,
         outputs=outputs,
         length=length,
         transforms=transforms,
-        positions=torch.from_numpy(positions).to(device),
+        positions=torch.from_numpy(positions).int().to(device),
         signs=torch.from_numpy(signs).to(device),
-        rows=torch.from_numpy(rows).to(device),
-        from_inputs=_inverse(positions, length).to(device),
-        from_outputs=_inverse(rows, length).to(device),
+        rows=torch.from_numpy(rows).int().to(device),
+        from_inputs=torch.where(laid, from_inputs, 0).int().to(device),
+        laid_signs=torch.where(laid, torch.from_numpy(signs)[from_inputs.clamp_max(inputs - 1)], 0).to(device),
+        from_outputs=_inverse(rows, length).int().to(device),
     )
+
+
+def _taken(values: Tensor, places: Tensor) -> Tensor:
+    """Columns of N x K. One row is taken as a vector, which takes two thirds of the time."""
+    return values[0].index_select(0, places)[None] if len(values) == 1 else values.index_select(1, places)
 
 
 def _inverse(places: NDArray[np.int64], length: int) -> Tensor:

@@ -11,7 +11,6 @@ a symmetric positive definite system, solved by preconditioned conjugate gradien
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,13 +20,16 @@ from imuge_cli.lattice.transform import BLOCK
 from imuge_cli.payload.mixing import Mixing, MixingPair
 from imuge_cli.payload.source import (
     BAND,
+    COEFFICIENTS,
     SOURCE_BLOCK,
+    Operator,
     SourceGrid,
+    bands_normal,
     bands_transposed,
     cell_diagonal,
+    cells_normal,
     cells_transposed,
     frequencies,
-    normal,
     sender_scale,
 )
 
@@ -66,46 +68,51 @@ class PixelEvidence:
 
 
 class _Shown:
-    """What the pixels say of coefficients, as an operator in grey levels: the views by bands and by cells, there and
-    back, and the coefficients that are read off. Source blocks without bands and cells are left out of the views."""
+    """What the pixels say of coefficients, as an operator in the sender's units, N x grid.size to the same: the
+    coefficients that are read off, in `diagonal` (None: none is), and the views by bands and by cells, there and back,
+    of the source blocks that have any."""
 
     def __init__(self, pixels: PixelEvidence) -> None:
-        self._whole, self._bands, self._cells = pixels.whole_precision, pixels.precision, pixels.cell_precision
-        told = (self._bands > 0).any(-1).any(-1).any(1)
-        if self._cells is not None:
-            told = told | (self._cells > 0).any(-1).any(-1).any(1)
-        self._told = None if bool(told.all()) else told.flatten().nonzero()[:, 0]
-        if self._told is not None:
-            self._bands = _of_blocks(self._bands, self._told)
-            self._cells = None if self._cells is None else _of_blocks(self._cells, self._told)
+        self._scale = sender_scale(pixels.precision.device)
+        whole = pixels.whole_precision
+        self.diagonal = None if whole is None else (whole * self._scale**2).flatten(1)
+        views = [(bands_normal, pixels.precision)]
+        if pixels.cell_precision is not None:
+            views.append((cells_normal, pixels.cell_precision))
+        self._views: list[tuple[Tensor, Operator]] = []
+        for normal, precision in views:
+            by_block = precision.transpose(0, 1).flatten(1, 3)
+            told = (by_block > 0).any(-1).any(-1).any(0).nonzero()[:, 0]
+            if len(told):
+                self._views.append((told, normal(by_block.index_select(1, told))))
 
-    def __call__(self, coefficients: Tensor) -> Tensor:
-        """N x rows x columns x COEFFICIENTS to the same."""
-        if self._told is None:
-            said = normal(coefficients, self._bands, self._cells)
-            return said if self._whole is None else said + self._whole * coefficients
-        said = torch.zeros_like(coefficients) if self._whole is None else self._whole * coefficients
-        if len(self._told):
-            flat = coefficients.flatten(0, 2).index_select(0, self._told)
-            told = normal(flat[None, None], self._bands, self._cells)
-            said.flatten(0, 2).index_add_(0, self._told, told[0, 0])
-        return said
-
-
-def _of_blocks(precision: Tensor, blocks: Tensor) -> Tensor:
-    """Some blocks of N x 3 x rows x columns x 32 x 32, in one row: 1 x 3 x 1 x blocks x 32 x 32."""
-    return precision.transpose(0, 1).flatten(1, 3).index_select(1, blocks)[None, :, None]
+    def views(self, u: Tensor) -> Tensor | None:
+        """Without the coefficients that are read off; None where nothing else tells anything."""
+        if not self._views:
+            return None
+        blocks = u.reshape(-1, COEFFICIENTS)
+        result = torch.zeros_like(blocks)
+        for told, normal in self._views:
+            result.index_add_(0, told, normal(blocks.index_select(0, told) * self._scale) * self._scale)
+        return result.view_as(u)
 
 
-def _apply(
-    u: Tensor, grid: SourceGrid, prior: Tensor, mixing: Mixing | MixingPair, spread: Tensor | None, shown: _Shown | None
-) -> Tensor:
-    result = u * prior if spread is None else u * prior + mixing.normal(u, spread)
-    if shown is not None:
-        scale = sender_scale(u.device)
-        said = shown(u.view(u.shape[0], grid.rows, grid.columns, -1) * scale)
-        result = result + (said * scale).reshape(u.shape)
-    return result
+def _operator(variance: Tensor, symbols: SymbolEvidence, shown: _Shown | None) -> Operator:
+    """Of the system that `solve` solves."""
+    diagonal = 1 / variance
+    if shown is not None and shown.diagonal is not None:
+        diagonal = diagonal + shown.diagonal
+    # Before any symbol is believed the pixels are asked alone: then nothing needs to be mixed.
+    mixed = symbols.mixing.normal(symbols.precision) if bool(symbols.precision.any()) else None
+
+    def operator(u: Tensor) -> Tensor:
+        result = diagonal * u
+        if mixed is not None:
+            result = result + mixed(u)
+        said = None if shown is None else shown.views(u)
+        return result if said is None else result + said
+
+    return operator
 
 
 def operator_diagonal(
@@ -132,15 +139,20 @@ def _preconditioner(
     return diagonal
 
 
-def _shown(pixels: PixelEvidence, mean: Tensor | None) -> Tensor:
-    """What the pixels pull the coefficients towards; mean: coefficients (grey levels) to count from."""
+def _pull(pixels: PixelEvidence, shown: _Shown, mean: Tensor | None) -> Tensor:
+    """What the pixels pull the coefficients towards, N x grid.size, sender's units; mean: what to count from."""
     right = bands_transposed(pixels.precision * pixels.values)
     if pixels.whole is not None and pixels.whole_precision is not None:
-        known = pixels.whole if mean is None else pixels.whole - mean
-        right = right + pixels.whole_precision * known
+        right = right + pixels.whole_precision * pixels.whole
     if pixels.cells is not None and pixels.cell_precision is not None:
         right = right + cells_transposed(pixels.cell_precision * pixels.cells)
-    return right if mean is None else right - normal(mean, pixels.precision, pixels.cell_precision)
+    right = (right * sender_scale(right.device)).flatten(1)
+    if mean is None:
+        return right
+    if shown.diagonal is not None:
+        right = right - shown.diagonal * mean
+    said = shown.views(mean)
+    return right if said is None else right - said
 
 
 def pixel_diagonal(grid: SourceGrid, pixels: PixelEvidence) -> Tensor:
@@ -160,7 +172,7 @@ def pixel_diagonal(grid: SourceGrid, pixels: PixelEvidence) -> Tensor:
 
 
 def conjugate_gradients(
-    operator: Callable[[Tensor], Tensor],
+    operator: Operator,
     right: Tensor,
     diagonal: Tensor,
     *,
@@ -178,13 +190,13 @@ def conjugate_gradients(
     for _ in range(iterations):
         image = operator(direction)
         rate = energy / (direction * image).sum(1, keepdim=True).clamp_min(1e-30)
-        x = x + rate * direction
-        residual = residual - rate * image
+        x = torch.addcmul(x, rate, direction)
+        residual = torch.addcmul(residual, rate, image, value=-1)
         scaled = residual / diagonal
         previous, energy = energy, (residual * scaled).sum(1, keepdim=True)
         if bool((energy <= stop).all()):
             break
-        direction = scaled + energy / previous.clamp_min(1e-30) * direction
+        direction = torch.addcmul(scaled, energy / previous.clamp_min(1e-30), direction)
     return x
 
 
@@ -213,15 +225,11 @@ def solve(
     variance = variance.expand(count, grid.size)
     values = symbols.values if mean is None else symbols.values - symbols.mixing.forward(mean)
     right = symbols.mixing.transposed(symbols.precision * values)
-    scale = sender_scale(right.device)
-    if pixels is not None:
-        right = right + (_shown(pixels, None if mean is None else mean.view(shape) * scale) * scale).flatten(1)
-    prior = 1 / variance
-    # Before any symbol is believed the pixels are asked alone: then nothing needs to be mixed.
-    spread = symbols.mixing.spread(symbols.precision) if bool(symbols.precision.any()) else None
     shown = None if pixels is None else _Shown(pixels)
+    if pixels is not None and shown is not None:
+        right = right + _pull(pixels, shown, mean)
     u = conjugate_gradients(
-        lambda t: _apply(t, grid, prior, symbols.mixing, spread, shown),
+        _operator(variance, symbols, shown),
         right,
         _preconditioner(grid, variance, symbols, pixels),
         iterations=iterations,
@@ -230,4 +238,4 @@ def solve(
     )
     if mean is not None:
         u = u + mean
-    return u.view(shape) * scale
+    return u.view(shape) * sender_scale(u.device)

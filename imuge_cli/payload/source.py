@@ -6,6 +6,7 @@ large a coefficient is and how well the suspect's own pixels tell it may be lear
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +17,8 @@ from torch.nn import functional
 from imuge_cli.lattice.transform import BLOCK, LUMA, dct_matrix
 
 CPU = torch.device("cpu")
+# N x K to the same.
+Operator = Callable[[Tensor], Tensor]
 SOURCE_BLOCK = 64
 BAND = 4
 COEFFICIENT_COUNTS = (800, 120, 120)
@@ -168,39 +171,32 @@ def _places(device: torch.device, first: int = 0, last: int = 3) -> tuple[Tensor
 
     And reach: frequencies 0 .. reach - 1 occur among them.
     """
-    channel, u, v = (t[_part(first, last)] for t in frequencies(device))
+    part = slice(sum(COEFFICIENT_COUNTS[:first]), sum(COEFFICIENT_COUNTS[:last]))
+    channel, u, v = (t[part] for t in frequencies(device))
     reach = int(torch.maximum(u, v).max()) + 1
     return ((channel - first) * reach + u) * reach + v, reach
 
 
-@lru_cache(maxsize=8)
-def _origins(device: torch.device, first: int = 0, last: int = 3) -> Tensor:
-    """The inverse of `_places`: which coefficient of those channels lies there, their number where none does."""
-    places, reach = _places(device, first, last)
-    origins = torch.full(((last - first) * reach * reach,), len(places), dtype=torch.int64, device=device)
-    origins[places] = torch.arange(len(places), device=device)
+@lru_cache(maxsize=4)
+def _origins(device: torch.device) -> Tensor:
+    """The inverse of `_places` for all channels: which coefficient lies there, COEFFICIENTS where none does."""
+    places, reach = _places(device)
+    origins = torch.full((3 * reach * reach,), COEFFICIENTS, dtype=torch.int64, device=device)
+    origins[places] = torch.arange(COEFFICIENTS, device=device)
     return origins
 
 
-def _part(first: int, last: int) -> slice:
-    """The coefficients of channels first .. last - 1."""
-    return slice(sum(COEFFICIENT_COUNTS[:first]), sum(COEFFICIENT_COUNTS[:last]))
-
-
-def _pick(blocks: Tensor, first: int = 0, last: int = 3) -> Tensor:
+def _pick(blocks: Tensor) -> Tensor:
     n, _, rows, columns, _, _ = blocks.shape
     flat = blocks.permute(0, 2, 3, 1, 4, 5).reshape(n, rows, columns, -1)
-    return flat.index_select(-1, _places(blocks.device, first, last)[0])
+    return flat.index_select(-1, _places(blocks.device)[0])
 
 
-def _place(coefficients: Tensor, first: int = 0, last: int = 3) -> Tensor:
-    """Coefficients of channels first .. last - 1 alone: N x rows x columns x ... to N x channels x rows x columns x
-    reach x reach."""
+def _place(coefficients: Tensor) -> Tensor:
+    """N x rows x columns x COEFFICIENTS to N x channels x rows x columns x REACH x REACH."""
     n, rows, columns, _ = coefficients.shape
-    device = coefficients.device
-    flat = functional.pad(coefficients, (0, 1)).index_select(-1, _origins(device, first, last))
-    reach = _places(device, first, last)[1]
-    return flat.view(n, rows, columns, last - first, reach, reach).permute(0, 3, 1, 2, 4, 5)
+    flat = functional.pad(coefficients, (0, 1)).index_select(-1, _origins(coefficients.device))
+    return flat.view(n, rows, columns, 3, REACH, REACH).permute(0, 3, 1, 2, 4, 5)
 
 
 def analyse_source(rgb: Tensor) -> Tensor:
@@ -259,25 +255,44 @@ def cell_diagonal(precision: Tensor) -> Tensor:
     return _pick(c.T @ precision @ c)
 
 
-def normal(coefficients: Tensor, band_precision: Tensor, cell_precision: Tensor | None) -> Tensor:
-    """The sum of adjoint(precision * view(coefficients)) over the views by bands and by cells.
+def bands_normal(precision: Tensor) -> Operator:
+    """What `bands_transposed` makes of precision * `bands`, as an operator on the coefficients of B blocks, B x
+    COEFFICIENTS to the same. precision: 3 x B x 32 x 32.
 
-    What a solver does hundreds of times. Luma and the colour differences, which have far lower frequencies alone, are
-    laid out apart, and once for both views.
+    What a solver asks hundreds of times.
     """
-    q, c = _band_matrix(coefficients.device), _cell_matrix(coefficients.device)
-    results = []
-    for first, last in ((0, 1), (1, 3)):
-        spectrum = _place(coefficients[..., _part(first, last)], first, last)
-        reach = spectrum.shape[-1]
-        result = _there_and_back(q[:, :reach], spectrum, band_precision[:, first:last])
-        if cell_precision is not None:
-            result = result + _there_and_back(c[:, :reach], spectrum, cell_precision[:, first:last])
-        results.append(_pick(result, first, last))
-    return torch.cat(results, -1)
+    return _there_and_back(_band_matrix(precision.device), precision)
 
 
-def _there_and_back(view: Tensor, spectrum: Tensor, precision: Tensor) -> Tensor:
-    """The adjoint of a view of the precision times the view."""
-    result: Tensor = view.T @ (precision * (view @ spectrum @ view.T)) @ view
-    return result
+def cells_normal(precision: Tensor) -> Operator:
+    """The same by cells."""
+    return _there_and_back(_cell_matrix(precision.device), precision)
+
+
+def _there_and_back(view: Tensor, precision: Tensor) -> Operator:
+    """The adjoint of a view of the precision times the view. Luma and the colour differences, which have far lower
+    frequencies alone, are laid out apart."""
+    places, origins, reach = _layout(precision.device)
+    count, chroma = precision.shape[1], view[:, :reach]
+    of_luma, of_chroma = precision[0], precision[1:].transpose(0, 1).reshape(2 * count, *precision.shape[2:])
+
+    def operator(coefficients: Tensor) -> Tensor:
+        laid = functional.pad(coefficients, (0, 1)).index_select(1, origins)
+        luma = laid[:, : REACH * REACH].view(count, REACH, REACH)
+        colours = laid[:, REACH * REACH :].reshape(2 * count, reach, reach)
+        luma = view.T @ (of_luma * (view @ luma @ view.T)) @ view
+        colours = chroma.T @ (of_chroma * (chroma @ colours @ chroma.T)) @ chroma
+        return torch.cat([luma.view(count, -1), colours.view(count, -1)], 1).index_select(1, places)
+
+    return operator
+
+
+@lru_cache(maxsize=4)
+def _layout(device: torch.device) -> tuple[Tensor, Tensor, int]:
+    """Where each coefficient lies in a row of luma's REACH x REACH frequencies and of twice reach x reach, which are
+    the colour differences'; which coefficient lies where, COEFFICIENTS where none does; and that reach."""
+    (luma, _), (colours, reach) = _places(device, 0, 1), _places(device, 1, 3)
+    places = torch.cat([luma, colours + REACH * REACH])
+    origins = torch.full((REACH * REACH + 2 * reach * reach,), COEFFICIENTS, dtype=torch.int32, device=device)
+    origins[places] = torch.arange(COEFFICIENTS, dtype=torch.int32, device=device)
+    return places.int(), origins, reach

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from imuge_cli.keys import Secret
-from imuge_cli.payload.mixing import MixingPair, fast_length, hartley, make_mixing
+from imuge_cli.payload.mixing import LONGEST, MixingPair, fast_length, hartley, make_mixing
 
 SECRET = Secret(b"s" * 32)
 CPU = torch.device("cpu")
@@ -57,6 +57,23 @@ def test_transposed_is_the_adjoint(inputs: int, outputs: int, seed: int) -> None
     torch.testing.assert_close(left, right, atol=1e-9, rtol=1e-9)
 
 
+@settings(max_examples=25)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99))
+def test_the_normal_operator_is_there_and_back(inputs: int, outputs: int, seed: int) -> None:
+    mixing = make_mixing(SECRET, inputs, outputs, CPU)
+    x, precision = values(inputs, seed), values(outputs, seed + 1).abs()
+    expected = mixing.transposed(precision * mixing.forward(x))
+    torch.testing.assert_close(mixing.normal(precision)(x), expected, atol=1e-9, rtol=1e-9)
+    torch.testing.assert_close(mixing.normal(precision[:1])(x[:1]), expected[:1], atol=1e-9, rtol=1e-9)
+
+
+def test_the_normal_operator_of_several_transforms_is_there_and_back() -> None:
+    mixing = make_mixing(SECRET, 2 * LONGEST + 1, 300, CPU)
+    assert mixing.transforms == 3
+    x, precision = values(mixing.inputs, 1), values(300, 2).abs()
+    torch.testing.assert_close(mixing.normal(precision)(x), mixing.transposed(precision * mixing.forward(x)))
+
+
 def test_the_matrix_is_a_part_of_an_orthonormal_one() -> None:
     square = make_mixing(SECRET, 120, 120, CPU)
     assert square.length == 120
@@ -96,7 +113,7 @@ def test_a_pair_is_one_mixing_of_both_lengths(first: int, second: int) -> None:
     torch.testing.assert_close(matrix, torch.cat(expected))
     symbols, precision = values(pair.outputs, 1), values(pair.outputs, 2).abs()
     torch.testing.assert_close(pair.transposed(symbols), symbols @ matrix)
-    normal = pair.normal(values(40, 3), pair.spread(precision))
+    normal = pair.normal(precision)(values(40, 3))
     torch.testing.assert_close(normal, pair.transposed(precision * pair.forward(values(40, 3))))
     # Were all rows kept its columns would be orthonormal: on average a row has as much power in either part.
     power = matrix.square().sum(1) * pair.length / 40

@@ -17,15 +17,16 @@ from imuge_cli.payload.source import (
     SourceGrid,
     analyse_source,
     bands,
+    bands_normal,
     bands_of_picture,
     bands_transposed,
     cell_diagonal,
+    cells_normal,
     cells_of_picture,
     cells_transposed,
     frequencies,
     from_grid,
     model_variance,
-    normal,
     rgb_to_ycc,
     sender_scale,
     synthesise_source,
@@ -120,21 +121,23 @@ def test_bands_are_the_cosine_transform_of_cells() -> None:
     torch.testing.assert_close(transformed.flatten(-2).flatten(-3, -2), bands_of_picture(picture), rtol=1e-4, atol=0.01)
 
 
-def test_the_normal_operator_is_both_views_there_and_back() -> None:
+def test_the_normal_operators_are_the_views_there_and_back() -> None:
     sent = coefficients(seed=3)
     generator = torch.Generator().manual_seed(4)
-    bands_weight, cells_weight = (torch.rand(2, 3, 2, 3, 32, 32, generator=generator) for _ in range(2))
-    by_bands = bands_transposed(bands_weight * bands(sent))
-    torch.testing.assert_close(normal(sent, bands_weight, None), by_bands, rtol=1e-3, atol=0.1)
-    by_cells = cells_transposed(cells_weight * cells_of_picture(synthesise_source(sent)))
-    torch.testing.assert_close(normal(sent, bands_weight, cells_weight), by_bands + by_cells, rtol=1e-3, atol=0.1)
+    weight = torch.rand(2, 3, 2, 3, 32, 32, generator=generator)
+    by_block = weight.transpose(0, 1).flatten(1, 3)
+    blocks = sent.flatten(0, 2)
+    by_bands = bands_transposed(weight * bands(sent)).flatten(0, 2)
+    torch.testing.assert_close(bands_normal(by_block)(blocks), by_bands, rtol=1e-3, atol=0.1)
+    by_cells = cells_transposed(weight * cells_of_picture(synthesise_source(sent))).flatten(0, 2)
+    torch.testing.assert_close(cells_normal(by_block)(blocks), by_cells, rtol=1e-3, atol=0.1)
 
 
 def test_the_diagonal_of_cells_is_the_operators() -> None:
     weight = torch.rand(1, 3, 1, 1, 32, 32, generator=torch.Generator().manual_seed(5))
-    unit = torch.eye(COEFFICIENTS)[::97].view(-1, 1, 1, COEFFICIENTS)
-    operated = normal(unit, torch.zeros_like(weight), weight.expand(len(unit), -1, -1, -1, -1, -1))
-    found = (operated * unit).sum((1, 2, 3))
+    unit = torch.eye(COEFFICIENTS)[::97]
+    operated = cells_normal(weight[0, :, 0].expand(-1, len(unit), -1, -1))(unit)
+    found = (operated * unit).sum(1)
     torch.testing.assert_close(cell_diagonal(weight)[0, 0, 0, ::97], found, rtol=1e-4, atol=1e-5)
 
 
