@@ -290,6 +290,58 @@ def test_what_never_settles_is_the_mean_of_the_first_and_last_drafts_and_not_hel
     assert np.all(np.abs(middle - expected) <= 1)
 
 
+@pytest.mark.parametrize(
+    ("trusting", "shown", "noise", "told", "taken"),
+    [
+        (0.1, 0.05, 0.01, False, 0.1),  # settled: nothing has to be shown the way
+        (0.4, 0.06, 0.01, False, 0.06),
+        (0.4, 0.7, 0.01, False, 0.4),
+        (0.7, 0.6, 0.01, False, 0.8),
+        (0.9, 0.05, 0.01, False, 0.8),
+        (0.1, 0.05, 0.03, False, 0.8),
+        (0.1, 0.05, 0.01, True, 0.8),
+    ],
+)
+def test_what_never_settles_may_settle_where_what_is_not_certain_is_trusted(
+    trusting: float,
+    shown: float,
+    noise: float,
+    told: bool,
+    taken: float,
+    engine: Imuge,
+    suspect: Picture,
+    verified: VerifyResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The draft under V's mask leaves .8; one that trusts more, and one to which that shows the way, leave these."""
+    solve, redraft, asked = LatticeNetworks.solve, recovering.redraft, []
+
+    def drafted(self: LatticeNetworks, *arguments: object, **options: object) -> Draft:
+        asked.append(arguments[2])
+        solution = solve(self, *arguments, **options)  # type: ignore[arg-type]
+        left = 0.8 if len(asked) <= 2 else trusting
+        return replace(solution, doubt=torch.tensor([left]), noise=torch.full_like(solution.noise, noise))
+
+    def drafted_again(before: Draft, denoised: torch.Tensor) -> Draft:
+        assert float(before.doubt) == pytest.approx(0.8)
+        return replace(redraft(before, denoised), doubt=torch.tensor([shown]))
+
+    monkeypatch.setattr(recovering, "_MUCH_LOST", 0.0)
+    monkeypatch.setattr(LatticeNetworks, "solve", drafted)
+    monkeypatch.setattr(recovering, "redraft", drafted_again)
+    monkeypatch.setattr(recovering.Recovery, "_improved", lambda self, solution: (solution, []))
+    monkeypatch.setattr(recovering.Recovery, "_finished", as_drawn)
+    monkeypatch.setattr(LatticeNetworks, "recover_window", drawing(lambda solution: float(solution.doubt)))
+    truth = np.zeros(ORIGINAL.shape[:2], bool)
+    truth[SQUARE] = True
+    recovered = engine.recover(suspect, mask=truth if told else None, verification=verified).picture.as_uint8()
+    assert np.all(np.abs(recovered[SQUARE][12:-12, 12:-12] - 255 * taken) <= 1)
+    if len(asked) > 2:
+        doubted, certain = asked[1:3]
+        assert isinstance(doubted, torch.Tensor) and isinstance(certain, torch.Tensor)
+        assert bool((certain <= (doubted > 0).float()).all()) and 0 < float(certain.sum()) < float((doubted > 0).sum())
+
+
 @pytest.mark.parametrize(("little", "looks"), [(2**16, 8), (0, 4)])
 def test_the_networks_look_the_more_ways_the_less_there_is_to_see(
     little: int, looks: int, engine: Imuge, suspect: Picture, verified: VerifyResult, monkeypatch: pytest.MonkeyPatch

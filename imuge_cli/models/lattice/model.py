@@ -25,7 +25,7 @@ from imuge_cli.models.lattice.locating import Locator
 from imuge_cli.models.lattice.looking import MISSED, look_further, squared_difference
 from imuge_cli.models.lattice.pixels import added, pasted, restored, to_array, to_tensor
 from imuge_cli.models.lattice.reception import Reception, receive
-from imuge_cli.models.lattice.recovering import Recovery, settled
+from imuge_cli.models.lattice.recovering import CERTAIN, Recovery, settled
 from imuge_cli.models.lattice.seeing import see, suspicion, tells, to_look_at, unexplained
 from imuge_cli.models.lattice.sender import describe, immunize_working, power_levels
 from imuge_cli.models.lattice.toning import is_toned, ramp_of, without_colours
@@ -194,13 +194,14 @@ class LatticeModel:
         if float(lost.mean()) > _NEARLY_ALL_LOST:
             raise RecoveryError("nearly the whole picture is missing or tampered with; nothing is left to recover from")
         # What V suspects without flagging it must not be believed either, unless a person drew the mask.
-        disbelieved = (
-            lost if doubted is None else torch.maximum(self._lost(doubted, frame), suspicion(evidence.probability))
-        )
+        disbelieved, certain = lost, None
+        if doubted is not None:
+            disbelieved = torch.maximum(self._lost(doubted, frame), suspicion(evidence.probability))
+            certain = torch.maximum(self._lost(np.zeros_like(mask), frame), (evidence.probability > CERTAIN).float())
         wanted = lost if restore_canvas else lost * ones_in(lost, (rows, columns))
         reception = evidence.reception.told_by_neighbours()
         recovery = Recovery(self._networks, evidence.carrier, reception, lost, doubted is not None)
-        recovered, information = recovery.run(disbelieved, wanted)
+        recovered, information = recovery.run(disbelieved, wanted, certain)
         whole = to_array(as_suspect(evidence.reception, recovered).clamp(0, 255))
         # What lies around the picture never was part of it, and stays, or is left out.
         inside = mask if verified.foreign is None else mask & ~verified.foreign

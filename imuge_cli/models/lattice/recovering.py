@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ _MUCH_LOST, _FAR, _SETTLING, _MOST_ROUNDS = 0.3, 0.2, 0.8, 8
 # What leaves more than this after all rounds does not settle: symbols held against it mislead, and R's picture of the
 # first draft is as good as that of the last (docs/experiments.md).
 _NEVER_SETTLED = 0.5
+# Where symbols arrive with no more noise than the first, cells squared, and nothing settles, drafts may settle that
+# trust what V is less certain of than the second (docs/experiments.md).
+_QUIET, CERTAIN = 0.02, 0.95
 # R costs little where it looks at what was tampered with alone (docs/experiments.md).
 _LOOKS = 4
 # As often where that is no more than so many pixels.
@@ -55,6 +58,19 @@ class _Drawn:
 
 
 @dataclass(frozen=True)
+class _Course:
+    """How drafts went. drawn: what R made of those on the way (`Recovery._improved`)."""
+
+    first: Draft
+    last: Draft
+    drawn: list[_Drawn]
+
+    @property
+    def doubt(self) -> float:
+        return float(self.last.doubt)
+
+
+@dataclass(frozen=True)
 class Recovery:
     """One suspect's recovery.
 
@@ -68,22 +84,45 @@ class Recovery:
     lost: Tensor
     own_mask: bool
 
-    def run(self, doubted: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
+    def run(self, doubted: Tensor, wanted: Tensor, certain: Tensor | None = None) -> tuple[Tensor, float]:
         """The suspect with what was lost recovered where that is wanted, 1 x 3 x H x W, grey levels, not clipped; and
         the bits that the symbols that were left can carry.
 
-        doubted, wanted: 1 x 1 x H x W, that a pixel was tampered with, and positive where it is wanted.
+        doubted, wanted: 1 x 1 x H x W, that a pixel was tampered with, and positive where it is wanted. certain: 1 x 1
+        x H x W, where nothing is believed at least, for when drafts under `doubted` never settle; None: the same.
         """
-        first = settled(self.networks, self.carrier, self.reception, doubted)
-        last, drawn = self._improved(first)
+        course = self._course(settled(self.networks, self.carrier, self.reception, doubted))
+        if certain is not None and self._never_settled(course) and float(course.first.noise.mean()) <= _QUIET:
+            course = self._settled_trusting(certain, course)
         box = bounding_box(wanted[0, 0], MARGIN)
+        first, last, drawn = course.first, course.last, course.drawn
         information = float(last.information)
-        if self._much_lost and float(last.doubt) > _NEVER_SETTLED:
+        if self._never_settled(course):
             ends = [first] if first is last else [first, last]
             return torch.stack([self._drawn(draft, box).picture for draft in ends]).mean(0), information
         if not drawn or drawn[-1].draft is not last:
-            drawn.append(self._drawn(last, box))
+            drawn = [*drawn, self._drawn(last, box)]
         return self._finished(last, _joined(drawn), box), information
+
+    def _course(self, first: Draft) -> _Course:
+        return _Course(first, *self._improved(first))
+
+    def _never_settled(self, course: _Course) -> bool:
+        return self._much_lost and course.doubt > _NEVER_SETTLED
+
+    def _settled_trusting(self, certain: Tensor, before: _Course) -> _Course:
+        """The course that leaves least doubt of that before, one of drafts that trust all that is not certainly lost,
+        and, where that one does not settle either, one to which it has shown the way. That before, if none settles."""
+        trusting = replace(self, lost=certain)
+        other = trusting._course(settled(self.networks, self.carrier, self.reception, certain))
+        # R drew less than is lost.
+        courses = [before, replace(other, drawn=[])]
+        if _UNSETTLED < other.doubt < before.doubt:
+            made = self._drawn(other.last, bounding_box(self.lost[0, 0], MARGIN))
+            shown = torch.where(self.lost > 0, made.picture, self.reception.picture)
+            courses.append(self._course(redraft(before.first, shown)))
+        best = min(courses, key=lambda course: course.doubt)
+        return before if self._never_settled(best) else best
 
     @property
     def _much_lost(self) -> bool:
