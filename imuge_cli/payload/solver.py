@@ -73,6 +73,7 @@ class _Shown:
     of the source blocks that have any."""
 
     def __init__(self, pixels: PixelEvidence) -> None:
+        self._pixels = pixels
         self._scale = sender_scale(pixels.precision.device)
         whole = pixels.whole_precision
         self.diagonal = None if whole is None else (whole * self._scale**2).flatten(1)
@@ -95,6 +96,22 @@ class _Shown:
         for told, normal in self._views:
             result.index_add_(0, told, normal(blocks.index_select(0, told) * self._scale) * self._scale)
         return result.view_as(u)
+
+    def pull(self, mean: Tensor | None) -> Tensor:
+        """What the pixels pull the coefficients towards, N x grid.size; mean: what to count from."""
+        pixels = self._pixels
+        right = bands_transposed(pixels.precision * pixels.values)
+        if pixels.whole is not None and pixels.whole_precision is not None:
+            right = right + pixels.whole_precision * pixels.whole
+        if pixels.cells is not None and pixels.cell_precision is not None:
+            right = right + cells_transposed(pixels.cell_precision * pixels.cells)
+        right = (right * self._scale).flatten(1)
+        if mean is None:
+            return right
+        if self.diagonal is not None:
+            right = right - self.diagonal * mean
+        said = self.views(mean)
+        return right if said is None else right - said
 
 
 def _operator(variance: Tensor, symbols: SymbolEvidence, shown: _Shown | None) -> Operator:
@@ -137,22 +154,6 @@ def _preconditioner(
         scale = sender_scale(diagonal.device)
         diagonal = diagonal + (cell_diagonal(pixels.cell_precision) * scale**2).flatten(1)
     return diagonal
-
-
-def _pull(pixels: PixelEvidence, shown: _Shown, mean: Tensor | None) -> Tensor:
-    """What the pixels pull the coefficients towards, N x grid.size, sender's units; mean: what to count from."""
-    right = bands_transposed(pixels.precision * pixels.values)
-    if pixels.whole is not None and pixels.whole_precision is not None:
-        right = right + pixels.whole_precision * pixels.whole
-    if pixels.cells is not None and pixels.cell_precision is not None:
-        right = right + cells_transposed(pixels.cell_precision * pixels.cells)
-    right = (right * sender_scale(right.device)).flatten(1)
-    if mean is None:
-        return right
-    if shown.diagonal is not None:
-        right = right - shown.diagonal * mean
-    said = shown.views(mean)
-    return right if said is None else right - said
 
 
 def pixel_diagonal(grid: SourceGrid, pixels: PixelEvidence) -> Tensor:
@@ -226,8 +227,8 @@ def solve(
     values = symbols.values if mean is None else symbols.values - symbols.mixing.forward(mean)
     right = symbols.mixing.transposed(symbols.precision * values)
     shown = None if pixels is None else _Shown(pixels)
-    if pixels is not None and shown is not None:
-        right = right + _pull(pixels, shown, mean)
+    if shown is not None:
+        right = right + shown.pull(mean)
     u = conjugate_gradients(
         _operator(variance, symbols, shown),
         right,

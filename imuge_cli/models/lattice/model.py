@@ -200,8 +200,8 @@ class LatticeModel:
             certain = torch.maximum(self._lost(np.zeros_like(mask), frame), (evidence.probability > CERTAIN).float())
         wanted = lost if restore_canvas else lost * ones_in(lost, (rows, columns))
         reception = evidence.reception.told_by_neighbours()
-        recovery = Recovery(self._networks, evidence.carrier, reception, lost, doubted is not None)
-        recovered, information = recovery.run(disbelieved, wanted, certain)
+        recovery = Recovery(self._networks, evidence.carrier, reception, lost, certain)
+        recovered, information = recovery.run(disbelieved, wanted)
         whole = to_array(as_suspect(evidence.reception, recovered).clamp(0, 255))
         # What lies around the picture never was part of it, and stays, or is left out.
         inside = mask if verified.foreign is None else mask & ~verified.foreign

@@ -74,26 +74,25 @@ class _Course:
 class Recovery:
     """One suspect's recovery.
 
-    lost: 1 x 1 x H x W, where nothing is believed. own_mask: that is where V found something, and not what a person
-    said: what V missed counts as shown, and a draft that trusts it further is worse, which its doubt tells.
+    lost: 1 x 1 x H x W, where nothing is believed. certain: 1 x 1 x H x W, where V is certain of that, for when nothing
+    settles otherwise; None where a person said what is lost.
     """
 
     networks: LatticeNetworks
     carrier: Carrier
     reception: Reception
     lost: Tensor
-    own_mask: bool
+    certain: Tensor | None
 
-    def run(self, doubted: Tensor, wanted: Tensor, certain: Tensor | None = None) -> tuple[Tensor, float]:
+    def run(self, doubted: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
         """The suspect with what was lost recovered where that is wanted, 1 x 3 x H x W, grey levels, not clipped; and
         the bits that the symbols that were left can carry.
 
-        doubted, wanted: 1 x 1 x H x W, that a pixel was tampered with, and positive where it is wanted. certain: 1 x 1
-        x H x W, where nothing is believed at least, for when drafts under `doubted` never settle; None: the same.
+        doubted, wanted: 1 x 1 x H x W, that a pixel was tampered with, and positive where it is wanted.
         """
         course = self._course(settled(self.networks, self.carrier, self.reception, doubted))
-        if certain is not None and self._never_settled(course) and float(course.first.noise.mean()) <= _QUIET:
-            course = self._settled_trusting(certain, course)
+        if self.certain is not None and self._never_settled(course) and float(course.first.noise.mean()) <= _QUIET:
+            course = self._settled_trusting(self.certain, course)
         box = bounding_box(wanted[0, 0], MARGIN)
         first, last, drawn = course.first, course.last, course.drawn
         information = float(last.information)
@@ -119,8 +118,7 @@ class Recovery:
         courses = [before, replace(other, drawn=[])]
         if _UNSETTLED < other.doubt < before.doubt:
             made = self._drawn(other.last, bounding_box(self.lost[0, 0], MARGIN))
-            shown = torch.where(self.lost > 0, made.picture, self.reception.picture)
-            courses.append(self._course(redraft(before.first, shown)))
+            courses.append(self._course(redraft(before.first, self._in_suspect(made.picture))))
         best = min(courses, key=lambda course: course.doubt)
         return before if self._never_settled(best) else best
 
@@ -141,11 +139,12 @@ class Recovery:
             if box is None or (float(latest.doubt) < _worth_a_round(number) and not settling):
                 break
             made = self._drawn(latest, box, looks)
-            other = redraft(latest, torch.where(self.lost > 0, made.picture, self.reception.picture))
+            other = redraft(latest, self._in_suspect(made.picture))
             if number >= _ROUNDS:
                 counts = float(other.doubt) < float(solution.doubt)
             else:
-                counts = not self.own_mask or float(other.doubt) < float(solution.doubt) + _TOLERATED
+                # What V missed counts as shown, and a draft that trusts it further is worse, which its doubt tells.
+                counts = self.certain is None or float(other.doubt) < float(solution.doubt) + _TOLERATED
             if latest is solution and (counts or looks is None):
                 drawn.append(made)
             if counts:
@@ -166,7 +165,7 @@ class Recovery:
         def held(recovered: Tensor) -> Draft:
             # What R did not draw is left as the draft has it: symbols tell of all that is lost at once.
             picture = torch.where(within, recovered, solution.picture)
-            return consistent(solution, torch.where(self.lost > 0, picture, self.reception.picture))
+            return consistent(solution, self._in_suspect(picture))
 
         latest = held(recovered)
         pictures = [latest.picture]
@@ -176,6 +175,10 @@ class Recovery:
         # All err, not everywhere alike; each errs less than the one before.
         weights = range(1, len(pictures) + 1)
         return torch.stack([weight * x for weight, x in zip(weights, pictures, strict=True)]).sum(0) / sum(weights)
+
+    def _in_suspect(self, picture: Tensor) -> Tensor:
+        """A picture where that is lost, and the suspect around it."""
+        return torch.where(self.lost > 0, picture, self.reception.picture)
 
     def _is_little(self, box: Box) -> bool:
         """Whether R costs so little there that it may look as often as anything is won."""
